@@ -1,0 +1,65 @@
+"""The one door for plugins and modalities: everything they may import. Names resolve when touched, so hooks need no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from jepakit.errors import ConfigError, ContractError, DataError, PluginError
+from jepakit.hookspecs import hookimpl
+from jepakit.specs import API, CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
+
+if TYPE_CHECKING:
+    from jepakit.contracts import (
+        Batch,
+        Condition,
+        Context,
+        Encoder,
+        Features,
+        IndexSet,
+        Layout,
+        Masker,
+        MaskPlan,
+        MaskRequest,
+        Modality,
+        Objective,
+        Predictor,
+        Query,
+        Raw,
+        Reader,
+        Sample,
+        StepOutput,
+        TargetProvider,
+        TargetTransform,
+        Tokenizer,
+        Tokens,
+        ViewMaker,
+    )
+    from jepakit.data.budget import ReadBudget
+    from jepakit.settings import Settings
+
+_LAZY = {
+    **dict.fromkeys(
+        (
+            "Batch", "Condition", "Context", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan", "MaskRequest", "Masker",
+            "Modality", "Objective", "Predictor", "Query", "Raw", "Reader", "Sample", "StepOutput", "TargetProvider",
+            "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
+        ),
+        "jepakit.contracts",
+    ),
+    "ReadBudget": "jepakit.data.budget",
+    "Settings": "jepakit.settings",
+}  # fmt: skip
+
+__all__ = [
+    "API", "CommandSpec", "ComponentSpec", "ConfigError", "ContractError", "DataError", "DoctorCheckSpec", "PluginError", "RecipeSpec",
+    "hookimpl", "Batch", "Condition", "Context", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan", "MaskRequest", "Masker",
+    "Modality", "Objective", "Predictor", "Query", "Raw", "ReadBudget", "Reader", "Sample", "Settings", "StepOutput", "TargetProvider",
+    "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"jepakit.sdk has no name '{name}'")
+    return getattr(import_module(_LAZY[name]), name)
