@@ -1,0 +1,27 @@
+"""Durable checkpoints: safetensors and JSON, verified by digest, safe against kill -9, a full disk and a power cut."""
+
+from jepakit.checkpoint.format import FOLDER, Manifest, State
+from jepakit.checkpoint.pack import export_weights, pack_module, pack_optimizer, section, unpack_module, unpack_optimizer
+from jepakit.checkpoint.read import best, latest, load, load_latest, load_step, read_manifest, steps, verify
+from jepakit.checkpoint.write import save
+
+__all__ = [
+    "FOLDER",
+    "Manifest",
+    "State",
+    "best",
+    "export_weights",
+    "latest",
+    "load",
+    "load_latest",
+    "load_step",
+    "pack_module",
+    "pack_optimizer",
+    "read_manifest",
+    "save",
+    "section",
+    "steps",
+    "unpack_module",
+    "unpack_optimizer",
+    "verify",
+]
