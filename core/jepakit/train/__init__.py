@@ -1,0 +1,1 @@
+"""One run: schedules, optimiser, loop, monitor."""

@@ -1,0 +1,97 @@
+"""The optimiser: AdamW with weight decay where it belongs, rates set from the step, gradients clipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from jepakit.errors import ConfigError
+from jepakit.settings import Settings
+from jepakit.train.schedule import ScheduleSettings, cosine
+
+
+class OptimSettings(Settings):
+    """AdamW (arXiv 1711.05101) and its schedule. Second beta .95: as in MAE (arXiv 2111.06377, app. A) and its successors."""
+
+    lr: float = Field(1e-3, gt=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = Field(0.05, ge=0)
+    final_weight_decay: float | None = Field(None, ge=0)
+    """Where a cosine takes the weight decay by the last step (I-JEPA, app. A: 0.04 to 0.4); None: it stays."""
+    clip: float | None = Field(1.0, gt=0)
+    """Largest norm of the gradient; None: no clipping."""
+    schedule: Literal["cosine", "constant-cooldown", "constant"] = "cosine"
+    warmup: float = Field(0.1, ge=0)
+    """Share of the steps below 1, number of steps from 1 on; `cooldown` likewise."""
+    cooldown: float = Field(0.2, ge=0)
+    final_lr: float = Field(0.01, ge=0)
+    """Last learning rate as a factor of `lr`."""
+
+    def rate(self, step: int, total: int) -> float:
+        """The learning rate for optimiser step number `step` of `total`."""
+        schedule = ScheduleSettings(kind=self.schedule, warmup=self.warmup, cooldown=self.cooldown, final=self.final_lr)
+        return schedule.value(step, total, self.lr)
+
+    def decay(self, step: int, total: int) -> float:
+        """The weight decay for that step."""
+        end = self.weight_decay if self.final_weight_decay is None else self.final_weight_decay
+        return cosine(step, total, start=self.weight_decay, end=end)
+
+
+_BARE = re.compile(r"(^|_)(tokens?|prefix|registers?|embed|embeddings?|positions?)$")
+_TABLE = re.compile(r"(^|_)embeddings?$")
+
+
+def decays(name: str, parameter: Tensor) -> bool:
+    """Whether weight decay applies: to matrices and kernels; not to biases, norms and scales (1-D or 0-D), tokens and embeddings.
+
+    Tokens and embeddings are known by name: a bare parameter `mask_token`, `prefix`, `registers`, `kind_embed`, or the weight of a
+    module called `..._embedding`. A projection called `patch_embed.proj` is a matrix like any other.
+    """
+    *modules, last = name.split(".")
+    table = last == "weight" and bool(modules) and _TABLE.search(modules[-1])
+    return parameter.ndim > 1 and last != "bias" and not _BARE.search(last) and not table
+
+
+def parameter_groups(named_parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups for a torch optimiser, with decay and without; `decays` in a group tells which. Frozen parameters are left out."""
+    trained = [(name, parameter) for name, parameter in named_parameters if parameter.requires_grad]
+    with_decay = [parameter for name, parameter in trained if decays(name, parameter)]
+    without = [parameter for name, parameter in trained if not decays(name, parameter)]
+    groups = [
+        {"params": with_decay, "weight_decay": weight_decay, "decays": True},
+        {"params": without, "weight_decay": 0.0, "decays": False},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def build_optimizer(module: nn.Module, settings: OptimSettings) -> torch.optim.AdamW:
+    """AdamW in its fused form over all trainable parameters of `module`. ConfigError when there is none."""
+    groups = parameter_groups(module.named_parameters(), settings.weight_decay)
+    if not groups:
+        raise ConfigError("there is nothing to train: every parameter is frozen; unfreeze an encoder or a predictor")
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, settings: OptimSettings) -> float:
+    """Set learning rate and weight decay for optimiser step number `step` of `total`, before it is taken; returns the learning rate."""
+    rate, decay = settings.rate(step, total), settings.decay(step, total)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+        group["weight_decay"] = decay if group["decays"] else 0.0
+    return rate
+
+
+def clip_gradients(parameters: Iterable[Tensor], max_norm: float | None) -> float:
+    """Scale all gradients so that their joint 2-norm is at most `max_norm`; returns the norm before, NaN or infinite if one is.
+
+    Waits for the device. A caller that gets a number that is not finite must not take the step: the gradients are useless.
+    """
+    own = [parameter for parameter in parameters if parameter.grad is not None]
+    norm = torch.nn.utils.clip_grad_norm_(own, float("inf") if max_norm is None else max_norm, foreach=True)
+    return float(norm)

@@ -1,0 +1,103 @@
+"""Schedules: pure functions of (step, total), never counters, so that resuming needs no state and any step can be asked for.
+
+`step` is the number of optimiser steps done, 0 for the first one to take; `total` the planned number. A schedule reaches its final
+value at step = total and stays there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from jepakit.errors import ConfigError
+from jepakit.settings import Settings
+
+
+def linear(step: int, total: int, *, start: float, end: float) -> float:
+    """A straight line from `start` at step 0 to `end` at `total`."""
+    return start + (end - start) * _share(step, total)
+
+
+def cosine(step: int, total: int, *, start: float, end: float) -> float:
+    """Half a cosine from `start` at step 0 to `end` at `total` (SGDR, arXiv 1608.03983, eq. 5, without restarts)."""
+    return end + (start - end) * (1 + math.cos(math.pi * _share(step, total))) / 2
+
+
+def warmup_cosine(step: int, total: int, *, warmup: int, peak: float, final: float) -> float:
+    """`warmup` steps up in a straight line (peak / warmup, 2 peak / warmup, ..., peak), then half a cosine down to `final`."""
+    if step < warmup:
+        return _rise(step, warmup, peak)
+    return cosine(step - warmup, total - warmup, start=peak, end=final)
+
+
+def warmup_constant_cooldown(step: int, total: int, *, warmup: int, cooldown: int, peak: float, final: float) -> float:
+    """Up as in `warmup_cosine`, level at `peak`, down in a straight line to `final` over the last `cooldown` steps.
+
+    As in V-JEPA 2 (arXiv 2506.09985, sec. 2.2): a run can be prolonged from any checkpoint before the cooldown.
+    """
+    if step < warmup:
+        return _rise(step, warmup, peak)
+    return linear(step - (total - cooldown), cooldown, start=peak, end=final)
+
+
+def _rise(step: int, warmup: int, peak: float) -> float:
+    return peak * (step + 1) / warmup
+
+
+def _share(step: int, total: int) -> float:
+    return min(1.0, max(0.0, step / total)) if total > 0 else 1.0
+
+
+class ScheduleSettings(Settings):
+    """How a rate goes over the run. `warmup` and `cooldown`: a share of the steps below 1, a number of steps from 1 on."""
+
+    kind: Literal["cosine", "constant-cooldown", "constant"] = "cosine"
+    warmup: float = Field(0.1, ge=0)
+    cooldown: float = Field(0.2, ge=0)
+    final: float = Field(0.01, ge=0)
+    """Last value as a factor of the peak."""
+
+    def value(self, step: int, total: int, peak: float) -> float:
+        """The rate for optimiser step number `step` of `total`."""
+        warmup, final = _steps(self.warmup, total), self.final * peak
+        if self.kind == "cosine":
+            return warmup_cosine(step, total, warmup=warmup, peak=peak, final=final)
+        cooldown = min(_steps(self.cooldown, total), total - warmup) if self.kind == "constant-cooldown" else 0
+        if cooldown:
+            return warmup_constant_cooldown(step, total, warmup=warmup, cooldown=cooldown, peak=peak, final=final)
+        return _rise(step, warmup, peak) if step < warmup else peak
+
+
+def _steps(amount: float, total: int) -> int:
+    return min(total, round(amount * total if amount < 1 else amount))
+
+
+HALF_LIFE = 0.07
+"""Share of the planned steps. Measured: 5-10 % lets a target encoder leave its initialisation in short runs without collapse."""
+GROWTH = 0.3
+"""Half-life a step of age: the average covers about the last third of what has been trained so far."""
+LARGEST_MOMENTUM = 0.9999
+"""Final momentum of data2vec (arXiv 2202.03555, table 1); beyond it the averages of published systems don't go before their end."""
+
+
+def ema_momentum(step: int, total: int, *, start: float | None = None, end: float | None = None, half_life: float = HALF_LIFE) -> float:
+    """Momentum m of target <- m target + (1 - m) online, after optimiser step number `step` of `total`.
+
+    With `start` and `end`: the straight line of I-JEPA (arXiv 2301.08243, app. A: 0.996 to 1). Those numbers are made for 10^5 steps;
+    at 10^2 or 10^3 steps the target encoder would never leave its initialisation. So without them m follows from the planned steps:
+
+        m = 0.5 ** (1 / h),    h = max(1, min(half_life * total, 1 + GROWTH * step)),    m <= LARGEST_MOMENTUM
+
+    h is the half-life in steps: what was learned h steps ago counts half of what is learned now. At first h grows with the age, as
+    in the power-function averages of EDM2 (arXiv 2312.02696, sec. 3.1): after t steps the initial weights count for only about
+    (1 + GROWTH t) ** (-ln 2 / GROWTH), 0.04 % at t = 100. From about step half_life * total / GROWTH on (a quarter of the run) h stays
+    at its share of the plan: m is not driven on to 1, which would freeze the target for the last third of a short run.
+    """
+    if (start is None) != (end is None):
+        raise ConfigError("ema_momentum needs both 'start' and 'end', or neither to derive it from the planned steps")
+    if start is not None and end is not None:
+        return linear(step, total, start=start, end=end)
+    steps = max(1.0, min(half_life * total, 1 + GROWTH * step))
+    return min(LARGEST_MOMENTUM, 0.5 ** (1 / steps))
