@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from jepakit.errors import ConfigError
 from jepakit.settings import Settings
-from jepakit.train.schedule import ScheduleSettings, cosine
+from jepakit.schedule import ScheduleSettings, cosine
 
 
 class OptimSettings(Settings):
@@ -22,7 +22,7 @@ class OptimSettings(Settings):
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = Field(0.05, ge=0)
     final_weight_decay: float | None = Field(None, ge=0)
-    """Where a cosine takes the weight decay by the last step (I-JEPA, app. A: 0.04 to 0.4); None: it stays."""
+    """Where a cosine takes the weight decay by the last step (I-JEPA: from 0.04 to 0.4); None: it stays."""
     clip: float | None = Field(1.0, gt=0)
     """Largest norm of the gradient; None: no clipping."""
     schedule: Literal["cosine", "constant-cooldown", "constant"] = "cosine"
