@@ -1,0 +1,241 @@
+"""How a run is drawn: curves, intervals, the embedding map, pictures. Arrays in, data URIs out; nothing is read or written.
+
+Charts are SVG (sharp at any size), photographs PNG. Figures are explicit `Figure` objects, so no plotting state is shared or changed.
+Text and axes are dark on a transparent ground; the page inverts charts in dark mode.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from PIL import Image
+
+INK = "#2b3440"
+FAINT = "#c9d0d8"
+PALETTE = ("#16697a", "#d1802b", "#8a93a0", "#7b5aa6", "#b23a48")
+"""One colour a series or a row, told apart in print and by colour-blind readers."""
+LEGEND_LIMIT = 20
+"""More classes than this can't be told apart by colour, so the map has no legend."""
+POINTS = 800
+"""A curve is thinned to about this many points: more can't be seen at the drawn width."""
+TSNE_LIMIT = 2000
+"""Above this many points t-SNE takes longer than the rest of the report (measured: 10 s for 2000 on one core), so PCA is drawn."""
+TSNE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart of the training curves. keys: fields of a step record and their names; a second axis carries `right`."""
+
+    title: str
+    keys: Mapping[str, str]
+    note: str
+    right: Mapping[str, str] | None = None
+    line_at: float | None = None
+    from_zero: bool = False
+
+
+PANELS = (
+    Panel("Loss", {"loss": "loss"}, "With a moving target it may fall, then rise: that alone is normal."),
+    Panel(
+        "Rank of the embeddings",
+        {"rank": "centred", "rank_uncentred": "uncentred"},
+        "How many directions are in use. A fall to a few is collapse; centred alone can miss it.",
+    ),
+    Panel("Spread per dimension", {"std": "std"}, "Close to zero means all samples look the same to the encoder."),
+    Panel(
+        "Position ratio",
+        {"position_ratio": "loss / position-only loss"},
+        "Below 1: the prediction uses content. At 1 it knows only where a token is, not what is there.",
+        line_at=1.0,
+    ),
+    Panel("Mean cosine", {"cosine": "cosine"}, "Between different samples. Near 1, all embeddings point the same way."),
+    Panel("Gradient norm", {"grad_norm": "gradient norm"}, "Before clipping. Spikes that do not come down announce divergence."),
+    Panel(
+        "Schedules", {"lr": "learning rate"}, "Pure functions of the step, planned to end together.", right={"ema_momentum": "EMA momentum"}
+    ),
+    Panel("Throughput", {"samples_per_s": "samples/s"}, "Samples a second, as trained.", from_zero=True),
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured value with its interval, as drawn in one line of the interval plot."""
+
+    value: float
+    low: float
+    high: float
+
+
+def curve(steps: Sequence[Mapping[str, Any]], panel: Panel) -> str | None:
+    """One training chart as a data URI, or None when no record has a finite value for it."""
+    left = {name: series for key, name in panel.keys.items() if (series := _series(steps, key)) is not None}
+    right = {name: series for key, name in (panel.right or {}).items() if (series := _series(steps, key)) is not None}
+    if not left:
+        return None
+    figure, axes = _canvas(3.9, 2.3)
+    for colour, (name, (x, y)) in zip(PALETTE, left.items()):
+        _draw_series(axes, x, y, name, colour)
+    if panel.line_at is not None:
+        axes.axhline(panel.line_at, color=PALETTE[4], linewidth=1, linestyle="--")
+    if right:
+        _draw_right_axis(axes, left, right)
+    elif len(left) > 1:
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+    if panel.from_zero:
+        axes.set_ylim(bottom=0)
+    axes.set_xlabel("step", fontsize=8, color=INK)
+    return _svg(figure)
+
+
+def interval_plot(groups: Mapping[str, Mapping[str, Interval]], rows: Sequence[str], metric: str, percent: bool) -> str:
+    """Intervals of every row, grouped by probe and labels, from the top down. `groups`: name → row → interval."""
+    height = len(rows) + 0.8  # lines a group, and the gap below it
+    figure, axes = _canvas(7.2, 0.7 + 0.13 * len(groups) * height)
+    for place, intervals in enumerate(groups.values()):
+        for line, (row, colour) in enumerate(zip(rows, _row_colours(rows))):
+            if row in intervals:
+                kept, y = intervals[row], place * height + line
+                axes.plot([kept.low, kept.high], [y, y], color=colour, linewidth=2.2, solid_capstyle="round", alpha=0.55)
+                axes.plot([kept.value], [y], "o", color=colour, markersize=4.5, label=row if place == 0 else None)
+    middle = (len(rows) - 1) / 2
+    axes.set_yticks([place * height + middle for place in range(len(groups))], list(groups), fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel(metric, fontsize=8, color=INK)
+    if percent:
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    figure.legend(frameon=False, fontsize=8, labelcolor=INK, loc="outside upper center", ncols=len(rows))
+    return _svg(figure)
+
+
+def flatten(z: np.ndarray) -> tuple[np.ndarray, str] | None:
+    """[M,D] → points [M,2] and the name of the method, or None when there is nothing to spread out (M < 3, or all points equal).
+
+    t-SNE (van der Maaten & Hinton 2008) on the 50 leading components up to `TSNE_LIMIT` points, else the two leading components.
+    """
+    centred = np.asarray(z, np.float64) - z.mean(axis=0, dtype=np.float64)
+    if len(z) < 3 or z.shape[1] < 2 or not np.abs(centred).max() > 1e-9 * max(1.0, float(np.abs(z).max())):
+        return None
+    left, scale, _ = np.linalg.svd(centred, full_matrices=False)
+    components = left * scale
+    if not 10 <= len(z) <= TSNE_LIMIT:
+        return components[:, :2], "PCA"
+    from sklearn.manifold import TSNE  # slow to import, and most pages of a run's life have no map
+
+    perplexity = min(30.0, (len(z) - 1) / 3)
+    spread = TSNE(perplexity=perplexity, init="pca", random_state=TSNE_SEED, n_jobs=1).fit_transform(components[:, :50])
+    return np.asarray(spread), "t-SNE"
+
+
+def scatter(points: np.ndarray, y: np.ndarray | None, class_names: Sequence[str]) -> str:
+    """Points [M,2] coloured by label [M]; a legend up to `LEGEND_LIMIT` classes; labels below 0 are drawn faint."""
+    figure, axes = _canvas(8.2, 5.4)
+    axes.set_axis_off()
+    size = float(np.clip(6000 / len(points), 5, 30))
+    labels = np.full(len(points), -1) if y is None else y
+    unlabelled, known = labels < 0, np.unique(labels[labels >= 0])
+    x, height = points.T
+    axes.scatter(x[unlabelled], height[unlabelled], s=size, color=PALETTE[0] if y is None else FAINT, linewidths=0)
+    for label, colour in zip(known, _class_colours(len(known))):
+        name = class_names[label] if label < len(class_names) else str(label)
+        chosen = labels == label
+        axes.scatter(x[chosen], height[chosen], s=size, color=colour, alpha=0.85, linewidths=0, label=_plain(name))
+    if 0 < len(known) <= LEGEND_LIMIT:
+        figure.legend(frameon=False, fontsize=8, labelcolor=INK, loc="outside right upper", markerscale=1.4)
+    return _svg(figure)
+
+
+def neighbours(z: np.ndarray, queries: Sequence[int], count: int) -> np.ndarray:
+    """Indices [Q, count] of the nearest rows of z [M,D] by cosine, nearest first, the query itself left out."""
+    unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
+    near = unit[list(queries)] @ unit.T
+    near[np.arange(len(queries)), list(queries)] = -np.inf
+    return np.argsort(-near, axis=1, kind="stable")[:, : min(count, len(z) - 1)]
+
+
+def picture(pixels: np.ndarray) -> str:
+    """[H,W,3] uint8 → a PNG data URI."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return _data_uri("image/png", file.getvalue())
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.tick_params(labelsize=8, color=FAINT, labelcolor=INK)
+    axes.grid(color=FAINT, alpha=0.4, linewidth=0.6)
+    return figure, axes
+
+
+def _series(steps: Sequence[Mapping[str, Any]], key: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Steps and values of one key where it is a finite number, thinned evenly; None when there is no such record."""
+    pairs = [(record["step"], record[key]) for record in steps if isinstance(record.get(key), int | float)]
+    kept = np.array([pair for pair in pairs if np.isfinite(pair[1])], dtype=np.float64)
+    if not len(kept):
+        return None
+    kept = kept[np.unique(np.linspace(0, len(kept) - 1, POINTS).astype(int))]
+    return kept[:, 0], kept[:, 1]
+
+
+def _draw_series(axes: Axes, x: np.ndarray, y: np.ndarray, name: str, colour: str) -> None:
+    """A line; from 40 points on, the raw values stay faint behind their running median."""
+    marker = "o" if len(x) == 1 else None
+    if len(x) < 40:
+        axes.plot(x, y, color=colour, linewidth=1.6, marker=marker, label=name)
+        return
+    reach = max(1, len(y) // 60)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(y, reach, mode="reflect"), 2 * reach + 1)
+    axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.3)
+    axes.plot(x, np.median(windows, axis=1), color=colour, linewidth=1.6, label=name)
+
+
+def _draw_right_axis(
+    axes: Axes, left: Mapping[str, tuple[np.ndarray, np.ndarray]], right: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """A second scale, each axis named in the colour of its line."""
+    other = axes.twinx()
+    other.spines[["top", "left", "right", "bottom"]].set_visible(False)
+    other.tick_params(labelsize=8, color=FAINT, labelcolor=INK)
+    for colour, (name, (x, y)) in zip(PALETTE[1:], right.items()):
+        other.plot(x, y, color=colour, linewidth=1.6)
+        other.set_ylabel(name, fontsize=8, color=colour)
+    axes.set_ylabel(next(iter(left)), fontsize=8, color=PALETTE[0])
+
+
+def _row_colours(rows: Sequence[str]) -> list[str]:
+    return [PALETTE[place % len(PALETTE)] for place in range(len(rows))]
+
+
+def _class_colours(count: int) -> list[Any]:
+    if count <= 10:
+        return list(colormaps["tab10"].colors[:count])  # type: ignore[attr-defined]  # listed colormaps have colours
+    if count <= LEGEND_LIMIT:
+        return list(colormaps["tab20"].colors[:count])  # type: ignore[attr-defined]
+    return [colormaps["turbo"](place / (count - 1)) for place in range(count)]
+
+
+def _plain(name: str) -> str:
+    """A name that matplotlib neither reads as mathematics nor hides from the legend (a leading underscore does that)."""
+    return " " + str(name).replace("$", r"\$")
+
+
+def _svg(figure: Figure) -> str:
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _data_uri("image/svg+xml", file.getvalue())
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

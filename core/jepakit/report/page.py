@@ -1,0 +1,237 @@
+"""A run → one HTML file that works offline: `write_report(run)`. Called by the commands `eval` and `report`.
+
+Everything comes from the run folder (see `artifacts`); neither the data nor the model is needed. A part that is missing or damaged
+becomes a sentence in its place, so that a report can be written at any time. `page.html.j2` holds the layout, this file the content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jinja2
+import numpy as np
+import yaml
+
+from jepakit import __version__
+from jepakit.errors import DataError
+from jepakit.report import figures
+from jepakit.report.artifacts import (
+    EmbeddingMap,
+    MaskPictures,
+    Metrics,
+    read_embedding,
+    read_evaluation,
+    read_json,
+    read_masks,
+    read_metrics,
+    replace_file,
+)
+from jepakit.report.table import Line, arrange, number
+
+T = TypeVar("T")
+QUERIES = 6
+NEIGHBOURS = 6
+NOT_EVALUATED = "not evaluated yet: jepakit eval RUN --data …"
+HEADLINES = {
+    "learned": ("good", "Learned", "The encoder beats both its untrained self and the raw features."),
+    "not learned": ("warn", "Not learned", "The encoder does not beat both its untrained self and the raw features."),
+    "collapsed": ("bad", "Collapsed", "The embeddings have lost their variety: different samples are no longer told apart."),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The box on top of the page. tone: good, warn, bad or plain; `line` holds the key numbers once there are any."""
+
+    tone: str
+    headline: str
+    sentence: str
+    line: Line | None = None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture (or, without one, one id) of the nearest-neighbour table. match: "same" or "other" label as the query, or ""."""
+
+    id: str
+    label: str
+    image: str | None
+    match: str = ""
+
+
+def write_report(run: Path) -> Path:
+    """Write `run/report.html` (whole or not at all) and return its path.
+
+    Raises:
+        DataError: if `run` is not a run folder.
+    """
+    path = run / "report.html"
+    replace_file(path, render(run).encode("utf-8"))
+    return path
+
+
+def render(run: Path) -> str:
+    """The report of a run as one HTML document without outside references."""
+    if not (run / "config.yaml").is_file():
+        raise DataError(f"{run}: no run folder (it has no config.yaml). Give the folder that `jepakit train … --out` wrote.")
+    config = (run / "config.yaml").read_text(encoding="utf-8")
+    metrics = _try(lambda: read_metrics(run))
+    evaluation = _try(lambda: read_evaluation(run))
+    return _template().render(
+        name=run.resolve().name,
+        recipe=_recipe(config),
+        version=__version__,
+        written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        verdict=_verdict(evaluation, metrics),
+        summary=_summary(metrics),
+        results=_part(evaluation, _results, NOT_EVALUATED),
+        training=_part(metrics, _training, "no step is logged yet (metrics.jsonl is missing)."),
+        masks=_part(_try(lambda: read_masks(run)), _masks, "no mask pictures: this kind of data draws none, or no step was trained."),
+        embedding=_part(_try(lambda: read_embedding(run)), _embedding, NOT_EVALUATED),
+        config=config,
+        environment=_part(_try(lambda: read_json(run / "environment.json")), _facts, "not recorded (environment.json is missing)."),
+    )
+
+
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("jepakit.report", ".")
+    page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return page.get_template("page.html.j2")
+
+
+def _try(read: Callable[[], T | None]) -> T | DataError | None:
+    try:
+        return read()
+    except DataError as fault:
+        return fault
+
+
+def _part(found: T | DataError | None, draw: Callable[[T], Mapping[str, Any]], absent: str) -> Mapping[str, Any]:
+    """What a section shows: the content that `draw` makes, or a `note` that says why there is none."""
+    if found is None or isinstance(found, DataError):
+        return {"note": absent if found is None else str(found)}
+    try:
+        return {"note": "", **draw(found)}
+    except DataError as fault:
+        return {"note": str(fault)}
+
+
+def _recipe(config: str) -> str:
+    try:
+        loaded = yaml.safe_load(config)
+    except yaml.YAMLError:
+        return ""
+    return str(loaded.get("name") or loaded.get("recipe") or "") if isinstance(loaded, dict) else ""
+
+
+def _verdict(evaluation: Mapping[str, Any] | DataError | None, metrics: Metrics | DataError | None) -> Verdict:
+    if isinstance(evaluation, Mapping):
+        word = str(evaluation.get("verdict", "")).replace("_", " ")
+        tone, headline, sentence = HEADLINES.get(word, ("plain", word.capitalize() or "Evaluated", ""))
+        table = _try(lambda: arrange(evaluation["rows"]))
+        line = None if table is None or isinstance(table, DataError) else table.headline
+        return Verdict(tone, headline, str(evaluation.get("sentence") or sentence), line)
+    last = metrics.steps[-1] if isinstance(metrics, Metrics) and metrics.steps else {}
+    if "collapse" in str(last.get("verdict", "")):
+        tone, headline, sentence = HEADLINES["collapsed"]
+        return Verdict(tone, headline, f"{sentence} So says the collapse watch at step {last['step']}; the run is not evaluated.")
+    return Verdict("plain", "Not evaluated yet", "Whether it learned shows against the untrained encoder: jepakit eval RUN --data …")
+
+
+def _summary(metrics: Metrics | DataError | None) -> list[tuple[str, str]]:
+    """The last state of training in a few numbers, for the strip below the verdict."""
+    if not isinstance(metrics, Metrics) or not metrics.steps:
+        return []
+    last = metrics.steps[-1]
+    wanted = (("step", "steps"), ("loss", "loss"), ("rank", "rank, centred"), ("std", "std"), ("samples_per_s", "samples/s"))
+    latest = {key: record[key] for record in metrics.steps for key, _ in wanted if isinstance(record.get(key), int | float)}
+    latest["step"] = last["step"]
+    return [(title, number(float(latest[key]))) for key, title in wanted if key in latest]
+
+
+def _results(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
+    table = arrange(evaluation["rows"])
+    if table is None:
+        raise DataError("the evaluation holds no rows.")
+    by_metric = {line.metric: [other for other in table.lines if other.metric == line.metric] for line in table.lines}
+    plots = [
+        figures.interval_plot({line.name: line.intervals for line in lines}, table.rows, metric, lines[0].percent)
+        for metric, lines in by_metric.items()
+    ]
+    scores = evaluation.get("pooling_scores") or {}
+    return {
+        "table": table,
+        "plots": plots,
+        "pooling": str(evaluation.get("pooling") or ""),
+        "pooling_scores": [(name, number(float(score))) for name, score in scores.items()],
+        "sources": [(name, str(evaluation[name])) for name in ("data", "test") if evaluation.get(name)],
+        "health": _facts(evaluation.get("health") or {})["facts"],
+    }
+
+
+def _training(metrics: Metrics) -> Mapping[str, Any]:
+    drawn = ((panel, figures.curve(metrics.steps, panel)) for panel in figures.PANELS)
+    charts = [(panel, image) for panel, image in drawn if image is not None]
+    if not charts:
+        raise DataError("no step is logged yet.")
+    return {"charts": charts, "unreadable": metrics.unreadable}
+
+
+def _masks(masks: MaskPictures) -> Mapping[str, Any]:
+    return {"pictures": [(id, figures.picture(pixels)) for id, pixels in zip(masks.ids, masks.pictures)]}
+
+
+def _embedding(embedding: EmbeddingMap) -> Mapping[str, Any]:
+    finite = _finite_rows(embedding)
+    flat = figures.flatten(finite.z)
+    if flat is None:
+        raise DataError(f"nothing to map: the {len(finite.z)} embeddings are too few, or all the same point (collapse).")
+    points, method = flat
+    return {
+        "map": figures.scatter(points, finite.y, finite.class_names),
+        "method": method,
+        "count": f"{len(finite.z):,}",
+        "left_out": len(embedding.z) - len(finite.z),
+        "many_classes": finite.y is not None and len(np.unique(finite.y)) > figures.LEGEND_LIMIT,
+        "labelled": finite.y is not None,
+        "neighbours": _neighbours(finite),
+    }
+
+
+def _finite_rows(embedding: EmbeddingMap) -> EmbeddingMap:
+    keep = np.flatnonzero(np.isfinite(embedding.z).all(axis=1))
+    y, pictures = (None if part is None else part[keep] for part in (embedding.y, embedding.pictures))
+    return replace(embedding, z=embedding.z[keep], ids=tuple(embedding.ids[i] for i in keep), y=y, pictures=pictures)
+
+
+def _neighbours(embedding: EmbeddingMap) -> list[tuple[Tile, list[Tile]]]:
+    """Queries spread evenly over the labels (over the samples without any), each with its nearest rows."""
+    count = len(embedding.z)
+    order = np.arange(count) if embedding.y is None else np.argsort(embedding.y, kind="stable")
+    queries = [int(order[int((place + 0.5) * count / QUERIES)]) for place in range(min(QUERIES, count))]
+    nearest = figures.neighbours(embedding.z, queries, NEIGHBOURS)
+    return [(_tile(embedding, query), [_tile(embedding, int(i), query) for i in row]) for query, row in zip(queries, nearest)]
+
+
+def _tile(embedding: EmbeddingMap, index: int, query: int | None = None) -> Tile:
+    y, names, match = embedding.y, embedding.class_names, ""
+    label = "" if y is None or y[index] < 0 else names[y[index]] if y[index] < len(names) else str(y[index])
+    if y is not None and query is not None and min(y[index], y[query]) >= 0:
+        match = "same" if y[index] == y[query] else "other"
+    image = None if embedding.pictures is None else figures.picture(embedding.pictures[index])
+    return Tile(embedding.ids[index], label, image, match)
+
+
+def _facts(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Names and values as text: numbers short, nested values as YAML (`block` is true for those)."""
+    return {"facts": [(name.replace("_", " "), *_fact(value)) for name, value in record.items()]}
+
+
+def _fact(value: Any) -> tuple[str, bool]:
+    if isinstance(value, dict | list):
+        return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip(), True
+    return (number(value) if isinstance(value, float) else str(value)), False
