@@ -1,0 +1,121 @@
+"""The transformer encoder over tokens with coordinates: any number of axes, any subset of tokens."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from jepakit.contracts import Condition, Encoder, Features
+from jepakit.model.attention import Block, initialise
+from jepakit.model.positions import rotary, sincos
+from jepakit.settings import Settings
+
+
+class EncoderSettings(Settings):
+    """Options of the transformer encoder. Defaults: the smallest size of the I-JEPA code family (192 wide, 12 deep, 3 heads)."""
+
+    width: int = Field(192, ge=8, description="D, width of a token")
+    depth: int = Field(12, ge=1, description="number of blocks")
+    heads: int = Field(3, ge=1, description="attention heads; must divide the width")
+    mlp_ratio: float = Field(4.0, gt=0, description="hidden width of the MLP over the width")
+    positions: Literal["sincos", "rotary", "none"] = Field("sincos", description="how coordinates enter")
+    coord_scale: float = Field(1.0, gt=0, description="multiplies coordinates, so that neighbouring tokens differ by about 1")
+    position_gain: float = Field(1.0, ge=0, description="multiplies the sine-cosine table before it is added")
+    registers: int = Field(0, ge=0, description="learned prefix tokens (arXiv 2309.16588)")
+    channels: int = Field(0, ge=0, description="size of the learned channel table; 0 = channels are told apart by coordinates only")
+    condition_width: int = Field(0, ge=0, description="width of a condition vector that becomes one prefix token; 0 = none")
+
+    @model_validator(mode="after")
+    def heads_divide_width(self) -> EncoderSettings:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        if self.positions == "rotary" and (self.width // self.heads) % 2:
+            raise ValueError(f"rotary positions need an even head width, not {self.width} / {self.heads}")
+        return self
+
+
+class TransformerEncoder(Encoder):
+    """Pre-norm ViT over tokens: drops hidden tokens, or masks them as keys. Registers and condition go in front."""
+
+    caps: ClassVar[frozenset[str]] = frozenset({"drop", "key_mask"})
+
+    def __init__(self, settings: EncoderSettings, *, axes: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.width, self.depth, self.axes = settings.width, settings.depth, axes
+        self.blocks = nn.ModuleList(Block(settings.width, settings.heads, settings.mlp_ratio) for _ in range(settings.depth))
+        self.norm = nn.LayerNorm(settings.width, eps=1e-6)
+        initialise(self, self.blocks)
+        self.registers = nn.Parameter(0.02 * torch.randn(settings.registers, settings.width)) if settings.registers else None
+        self.channel_table = nn.Embedding(settings.channels, settings.width) if settings.channels else None
+        self.condition = nn.Linear(settings.condition_width, settings.width) if settings.condition_width else None
+        if self.channel_table is not None:
+            nn.init.trunc_normal_(self.channel_table.weight, std=0.02)
+
+    def forward(
+        self,
+        x: Tensor,
+        coords: Tensor,
+        valid: Tensor | None = None,
+        *,
+        channel: Tensor | None = None,
+        prefix: Tensor | None = None,
+        condition: Condition | None = None,
+        levels: tuple[int, ...] = (),
+        grid: tuple[int, ...] | None = None,  # noqa: ARG002  (a transformer needs no grid; the role has it for convolutions)
+    ) -> Features:
+        x = self._with_positions(x, coords, channel)
+        front = self._prefix(x, prefix, condition)
+        ahead = 0 if front is None else front.shape[1]
+        if front is not None:
+            x = torch.cat((front, x), dim=1)
+        mask = key_mask(valid, ahead)
+        turns = self._turns(coords, ahead)
+        wanted = {level % self.depth for level in levels}
+        kept: dict[int, Tensor] = {}
+        for number, block in enumerate(self.blocks):
+            x = block(x, mask, turns)
+            if number in wanted:
+                kept[number] = x[:, ahead:]
+        x = self.norm(x)
+        return Features(
+            last=x[:, ahead:],
+            levels=tuple(kept[level % self.depth] for level in levels),
+            prefix=x[:, :ahead] if ahead else None,
+            valid=valid,
+        )
+
+    def _with_positions(self, x: Tensor, coords: Tensor, channel: Tensor | None) -> Tensor:
+        if self.settings.positions == "sincos" and self.axes:
+            table = sincos(coords, self.width, scale=self.settings.coord_scale) * self.settings.position_gain
+            x = x + table.to(x.dtype)
+        if self.channel_table is not None and channel is not None:
+            x = x + self.channel_table(channel.long()).to(x.dtype)
+        return x
+
+    def _prefix(self, x: Tensor, prefix: Tensor | None, condition: Condition | None) -> Tensor | None:
+        parts = [] if prefix is None else [prefix]
+        if self.registers is not None:
+            parts.append(self.registers.to(x.dtype).expand(x.shape[0], -1, -1))
+        if self.condition is not None and condition is not None and condition.vec is not None:
+            parts.append(self.condition(condition.vec.to(x.dtype))[:, None])
+        return torch.cat(parts, dim=1) if parts else None
+
+    def _turns(self, coords: Tensor, ahead: int) -> tuple[Tensor, Tensor] | None:
+        if self.settings.positions != "rotary" or not self.axes:
+            return None
+        cos, sin = rotary(coords, self.width // self.settings.heads, scale=self.settings.coord_scale)
+        rest = cos.shape[0], ahead, cos.shape[2]
+        return torch.cat((cos.new_ones(rest), cos), dim=1), torch.cat((sin.new_zeros(rest), sin), dim=1)
+
+
+def key_mask(valid: Tensor | None, ahead: int = 0) -> Tensor | None:
+    """(R, n) bool → (R, 1, 1, ahead + n) bool for attention; the `ahead` prefix tokens are always visible. None when all tokens are."""
+    if valid is None:
+        return None
+    if ahead:
+        valid = torch.nn.functional.pad(valid, (ahead, 0), value=True)
+    return valid[:, None, None, :]
