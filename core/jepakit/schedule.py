@@ -85,8 +85,9 @@ LARGEST_MOMENTUM = 0.9999
 def ema_momentum(step: int, total: int, *, start: float | None = None, end: float | None = None, half_life: float = HALF_LIFE) -> float:
     """Momentum m of target <- m target + (1 - m) online, after optimiser step number `step` of `total`.
 
-    With `start` and `end`: the straight line of I-JEPA (arXiv 2301.08243, app. A: 0.996 to 1). Those numbers are made for 10^5 steps;
-    at 10^2 or 10^3 steps the target encoder would never leave its initialisation. So without them m follows from the planned steps:
+    With `start` and `end`: the straight line of I-JEPA (arXiv 2301.08243, app. A: 0.996 to 1); with `start` alone: constant. Such
+    numbers are made for 10^5 steps; at 10^2 or 10^3 steps the target encoder would never leave its initialisation. So without them
+    m follows from the planned steps:
 
         m = 0.5 ** (1 / h),    h = max(1, min(half_life * total, 1 + GROWTH * step)),    m <= LARGEST_MOMENTUM
 
@@ -95,9 +96,9 @@ def ema_momentum(step: int, total: int, *, start: float | None = None, end: floa
     (1 + GROWTH t) ** (-ln 2 / GROWTH), 0.04 % at t = 100. From about step half_life * total / GROWTH on (a quarter of the run) h stays
     at its share of the plan: m is not driven on to 1, which would freeze the target for the last third of a short run.
     """
-    if (start is None) != (end is None):
-        raise ConfigError("ema_momentum needs both 'start' and 'end', or neither to derive it from the planned steps")
-    if start is not None and end is not None:
-        return linear(step, total, start=start, end=end)
+    if start is not None:
+        return linear(step, total, start=start, end=start if end is None else end)
+    if end is not None:
+        raise ConfigError(f"EMA momentum: 'end' is {end} but 'start' is missing; give both, or neither to derive it from the planned steps")
     steps = max(1.0, min(half_life * total, 1 + GROWTH * step))
     return min(LARGEST_MOMENTUM, math.pow(0.5, 1 / steps))

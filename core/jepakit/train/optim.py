@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from jepakit.errors import ConfigError
-from jepakit.settings import Settings
 from jepakit.schedule import ScheduleSettings, cosine
+from jepakit.settings import Settings
 
 
 class OptimSettings(Settings):
