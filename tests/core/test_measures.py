@@ -1,0 +1,116 @@
+"""Each measure against a case whose value is known in closed form."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jepakit.errors import ContractError
+from jepakit.measures import alpha_req, lidar, mean_cosine, per_dim_std, position_ratio, rankme
+
+
+def gaussian(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def orthonormal(n: int, width: int) -> torch.Tensor:
+    return torch.linalg.qr(gaussian(n, width).double())[0]
+
+
+@given(st.integers(1, 12))
+@settings(max_examples=12, deadline=None)
+def test_rank_counts_equal_directions(k: int) -> None:
+    assert rankme(torch.eye(12)[:k].repeat(3, 1), centred=False) == pytest.approx(k)
+
+
+def test_rank_is_the_entropy_of_singular_values_not_of_eigenvalues() -> None:
+    sigma = torch.tensor([3.0, 1.0], dtype=torch.float64)
+    z = orthonormal(50, 2) * sigma
+    expected = (0.75**-0.75) * (0.25**-0.25)
+    assert rankme(z, centred=False) == pytest.approx(expected, rel=1e-6)
+
+
+def test_centred_rank_ignores_an_offset_and_the_uncentred_one_does_not() -> None:
+    z = gaussian(512, 32)
+    assert rankme(z + 50, centred=True) == pytest.approx(rankme(z, centred=True), rel=1e-4)
+    assert rankme(z + 50, centred=False) < 10 < rankme(z, centred=False)
+
+
+def test_centred_rank_cannot_see_a_constant_with_noise_and_the_uncentred_one_can() -> None:
+    z = torch.ones(512, 32) + 1e-4 * gaussian(512, 32)
+    assert rankme(z, centred=True) > 28
+    assert rankme(z, centred=False) < 1.1
+
+
+def test_an_exactly_constant_set_has_no_rank() -> None:
+    assert rankme(torch.full((300, 16), 0.1), centred=True) == 0.0
+    assert rankme(torch.zeros(300, 16), centred=False) == 0.0
+
+
+def test_std_a_dimension() -> None:
+    z = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
+    torch.testing.assert_close(per_dim_std(z), torch.tensor([2.0**0.5, 0.0], dtype=torch.float64))
+
+
+@given(st.integers(2, 9), st.integers(1, 5))
+@settings(max_examples=20, deadline=None)
+def test_mean_cosine_equals_the_mean_over_pairs(n: int, width: int) -> None:
+    z = gaussian(n, width, seed=n * width).double()
+    unit = z / z.norm(dim=1, keepdim=True)
+    pairs = (unit @ unit.T)[~torch.eye(n, dtype=torch.bool)]
+    assert mean_cosine(z) == pytest.approx(float(pairs.mean()), abs=1e-9)
+
+
+def test_mean_cosine_of_constants_and_zeros_is_one() -> None:
+    assert mean_cosine(torch.full((9, 4), 3.0)) == pytest.approx(1.0)
+    assert mean_cosine(torch.zeros(9, 4)) == 1.0
+
+
+def test_lidar_counts_directions_between_samples() -> None:
+    means = torch.cat((torch.eye(4), -torch.eye(4))) * 100  # spread evenly over 4 of 6 dimensions
+    z = torch.nn.functional.pad(means, (0, 2))[:, None] + gaussian(8, 200, 6).double()
+    assert lidar(z) == pytest.approx(4.0, abs=0.1)
+
+
+def test_lidar_ignores_directions_that_only_views_differ_in() -> None:
+    samples = torch.nn.functional.pad(gaussian(60, 1, 2) * 10, (0, 6)).double()
+    noisy = torch.nn.functional.pad(gaussian(60, 20, 6, seed=1) * 10, (2, 0)).double()
+    assert lidar(samples + noisy + gaussian(60, 20, 8, seed=2)) < 2.6
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+def test_alpha_is_the_exponent_of_the_spectrum(alpha: float) -> None:
+    u = orthonormal(400, 128)
+    u = torch.linalg.qr(u - u.mean(0))[0]
+    z = u * torch.arange(1, 129, dtype=torch.float64) ** (-alpha / 2)
+    assert alpha_req(z) == pytest.approx(alpha, abs=1e-3)
+
+
+def test_position_ratio_of_known_predictors() -> None:
+    positions = torch.arange(16).repeat_interleave(40)
+    mean = 3 * gaussian(16, 8)[positions]
+    targets = mean + gaussian(640, 8, seed=1)
+    assert position_ratio(targets, mean, positions) == pytest.approx(1.0, abs=0.05)
+    assert position_ratio(targets, targets, positions) == 0.0
+    assert position_ratio(targets, (mean + targets) / 2, positions) == pytest.approx(0.25, abs=0.02)
+    assert (position_ratio(targets, torch.zeros_like(targets), positions) or 0.0) > 5
+
+
+def test_position_ratio_is_unbiased_with_two_targets_a_position() -> None:
+    positions = torch.arange(2000).repeat_interleave(2)
+    targets = gaussian(4000, 8)
+    assert position_ratio(targets, torch.zeros_like(targets), positions) == pytest.approx(1.0, abs=0.05)
+
+
+def test_position_ratio_without_repeats_or_variance_is_not_a_number() -> None:
+    z = gaussian(10, 4)
+    assert position_ratio(z, z, torch.arange(10)) is None
+    assert position_ratio(torch.full((10, 4), 0.1), z, torch.zeros(10, dtype=torch.int64)) is None
+
+
+@pytest.mark.parametrize("measure", [per_dim_std, mean_cosine, lidar, alpha_req])
+def test_a_single_row_is_refused(measure) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ContractError):
+        measure(torch.ones(1, 4))
