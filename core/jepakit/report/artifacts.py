@@ -14,8 +14,8 @@ A file that is missing reads as None; a file that is damaged raises `DataError`.
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,12 @@ from typing import Any
 
 import numpy as np
 
+from jepakit.disk import replace_file
 from jepakit.errors import ContractError, DataError
+from jepakit.runs import read_metrics
 
 MASKS = "report/masks.npz"
 EMBEDDING = "report/embedding.npz"
-METRICS = "metrics.jsonl"
 EVALUATION = "evaluation.json"
 
 
@@ -61,14 +62,6 @@ class EmbeddingMap:
             raise ContractError(f"embedding map: y has shape {self.y.shape} for {len(self.z)} embeddings; expected one label a row.")
         if self.pictures is not None:
             _check_pictures(self.pictures, len(self.z))
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The training curve: one record a step, by ascending step, and how many lines could not be read."""
-
-    steps: tuple[Mapping[str, Any], ...]
-    unreadable: int = 0
 
 
 def save_masks(run: Path, pictures: np.ndarray, ids: Sequence[str]) -> Path:
@@ -128,23 +121,12 @@ def read_embedding(run: Path) -> EmbeddingMap | None:
         raise DataError(f"{path}: {fault}") from fault
 
 
-def read_metrics(run: Path) -> Metrics | None:
-    """The training curve of a run, or None. A step that was repeated after a resume counts once, as last written.
-
-    A process that is killed leaves half a line behind; such lines are counted, not fatal.
-    """
-    path = run / METRICS
-    if not path.exists():
-        return None
-    steps: dict[int, Mapping[str, Any]] = {}
-    unreadable = 0
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        record = _json_object(line)
-        if record is None:
-            unreadable += bool(line.strip())
-        elif record.get("event") == "step" and isinstance(record.get("step"), int):
-            steps[record["step"]] = record
-    return Metrics(tuple(steps[step] for step in sorted(steps)), unreadable)
+def read_steps(run: Path) -> list[Mapping[str, Any]]:
+    """The training curve by ascending step; empty when nothing is logged. A step done twice (after a resume) counts as last done."""
+    steps = {
+        record["step"]: record for record in read_metrics(run) if record.get("event") == "step" and isinstance(record.get("step"), int)
+    }
+    return [steps[step] for step in sorted(steps)]
 
 
 def read_evaluation(run: Path) -> Mapping[str, Any] | None:
@@ -159,39 +141,20 @@ def read_json(path: Path) -> Mapping[str, Any] | None:
     """One JSON object, or None when the file is missing. Raises `DataError` if it holds anything else."""
     if not path.exists():
         return None
-    record = _json_object(path.read_text(encoding="utf-8", errors="replace"))
-    if record is None:
-        raise DataError(f"{path}: not a JSON object; the file is damaged.")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raise DataError(f"{path}: not JSON ({fault}); the file is damaged.") from fault
+    if not isinstance(record, dict):
+        raise DataError(f"{path}: holds no JSON object; the file is damaged.")
     return record
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `path` so that a reader sees the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _json_object(text: str) -> Mapping[str, Any] | None:
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
-
-
 def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]  # the stub takes ** for its own flag
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
-    try:
-        np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]  # the stub takes ** for its own flag
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    replace_file(path, packed.getvalue())
     return path
 
 
@@ -199,8 +162,9 @@ def _load_arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray] |
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with path.open("rb") as file:  # np.load itself would leave the file of a damaged archive open
+            archive = np.load(file, allow_pickle=False)
+            arrays = {name: archive[name] for name in archive.files} if isinstance(archive, np.lib.npyio.NpzFile) else {}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as fault:
         raise DataError(f"{path}: can't be read ({fault}). Run `jepakit eval` again to write it anew.") from fault
     if missing := [name for name in needed if name not in arrays]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
@@ -34,7 +35,10 @@ TSNE_SEED = 0
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart of the training curves. keys: fields of a step record and their names; a second axis carries `right`."""
+    """One chart of the training curves.
+
+    keys: fields of a step record and their names. right: the same, on a second axis. exact: drawn as it is, not smoothed.
+    """
 
     title: str
     keys: Mapping[str, str]
@@ -42,6 +46,7 @@ class Panel:
     right: Mapping[str, str] | None = None
     line_at: float | None = None
     from_zero: bool = False
+    exact: bool = False
 
 
 PANELS = (
@@ -61,10 +66,22 @@ PANELS = (
     Panel("Mean cosine", {"cosine": "cosine"}, "Between different samples. Near 1, all embeddings point the same way."),
     Panel("Gradient norm", {"grad_norm": "gradient norm"}, "Before clipping. Spikes that do not come down announce divergence."),
     Panel(
-        "Schedules", {"lr": "learning rate"}, "Pure functions of the step, planned to end together.", right={"ema_momentum": "EMA momentum"}
+        "Schedules",
+        {"lr": "learning rate"},
+        "Pure functions of the step, planned to end together.",
+        right={"ema_momentum": "EMA momentum"},
+        exact=True,
     ),
     Panel("Throughput", {"samples_per_s": "samples/s"}, "Samples a second, as trained.", from_zero=True),
 )
+
+
+@dataclass(frozen=True)
+class Key:
+    """One entry of a legend. Legends are written by the page, whose fonts know every script; colour is a CSS colour."""
+
+    name: str
+    colour: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,7 @@ def curve(steps: Sequence[Mapping[str, Any]], panel: Panel) -> str | None:
         return None
     figure, axes = _canvas(3.9, 2.3)
     for colour, (name, (x, y)) in zip(PALETTE, left.items()):
-        _draw_series(axes, x, y, name, colour)
+        _draw_series(axes, x, y, name, colour, exact=panel.exact)
     if panel.line_at is not None:
         axes.axhline(panel.line_at, color=PALETTE[4], linewidth=1, linestyle="--")
     if right:
@@ -102,19 +119,23 @@ def interval_plot(groups: Mapping[str, Mapping[str, Interval]], rows: Sequence[s
     height = len(rows) + 0.8  # lines a group, and the gap below it
     figure, axes = _canvas(7.2, 0.7 + 0.13 * len(groups) * height)
     for place, intervals in enumerate(groups.values()):
-        for line, (row, colour) in enumerate(zip(rows, _row_colours(rows))):
-            if row in intervals:
-                kept, y = intervals[row], place * height + line
-                axes.plot([kept.low, kept.high], [y, y], color=colour, linewidth=2.2, solid_capstyle="round", alpha=0.55)
-                axes.plot([kept.value], [y], "o", color=colour, markersize=4.5, label=row if place == 0 else None)
+        for line, key in enumerate(row_keys(rows)):
+            if key.name in intervals:
+                kept, y = intervals[key.name], place * height + line
+                axes.plot([kept.low, kept.high], [y, y], color=key.colour, linewidth=2.2, solid_capstyle="round", alpha=0.55)
+                axes.plot([kept.value], [y], "o", color=key.colour, markersize=4.5)
     middle = (len(rows) - 1) / 2
-    axes.set_yticks([place * height + middle for place in range(len(groups))], list(groups), fontsize=8)
+    axes.set_yticks([place * height + middle for place in range(len(groups))], list(groups), fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel(metric, fontsize=8, color=INK)
     if percent:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    figure.legend(frameon=False, fontsize=8, labelcolor=INK, loc="outside upper center", ncols=len(rows))
     return _svg(figure)
+
+
+def row_keys(rows: Sequence[str]) -> list[Key]:
+    """The colour of every row, the same in table and plot."""
+    return [Key(row, PALETTE[place % len(PALETTE)]) for place, row in enumerate(rows)]
 
 
 def flatten(z: np.ndarray) -> tuple[np.ndarray, str] | None:
@@ -122,8 +143,10 @@ def flatten(z: np.ndarray) -> tuple[np.ndarray, str] | None:
 
     t-SNE (van der Maaten & Hinton 2008) on the 50 leading components up to `TSNE_LIMIT` points, else the two leading components.
     """
+    if len(z) < 3 or z.shape[1] < 2:
+        return None
     centred = np.asarray(z, np.float64) - z.mean(axis=0, dtype=np.float64)
-    if len(z) < 3 or z.shape[1] < 2 or not np.abs(centred).max() > 1e-9 * max(1.0, float(np.abs(z).max())):
+    if not np.abs(centred).max() > 1e-9 * max(1.0, float(np.abs(z).max())):
         return None
     left, scale, _ = np.linalg.svd(centred, full_matrices=False)
     components = left * scale
@@ -136,22 +159,25 @@ def flatten(z: np.ndarray) -> tuple[np.ndarray, str] | None:
     return np.asarray(spread), "t-SNE"
 
 
-def scatter(points: np.ndarray, y: np.ndarray | None, class_names: Sequence[str]) -> str:
-    """Points [M,2] coloured by label [M]; a legend up to `LEGEND_LIMIT` classes; labels below 0 are drawn faint."""
-    figure, axes = _canvas(8.2, 5.4)
+def scatter(points: np.ndarray, y: np.ndarray | None, class_names: Sequence[str]) -> tuple[str, list[Key]]:
+    """Points [M,2] coloured by label [M], and the legend: empty above `LEGEND_LIMIT` classes. Labels below 0 are drawn faint."""
+    figure, axes = _canvas(8.2, 5.0)
     axes.set_axis_off()
-    size = float(np.clip(6000 / len(points), 5, 30))
     labels = np.full(len(points), -1) if y is None else y
-    unlabelled, known = labels < 0, np.unique(labels[labels >= 0])
-    x, height = points.T
-    axes.scatter(x[unlabelled], height[unlabelled], s=size, color=PALETTE[0] if y is None else FAINT, linewidths=0)
-    for label, colour in zip(known, _class_colours(len(known))):
-        name = class_names[label] if label < len(class_names) else str(label)
-        chosen = labels == label
-        axes.scatter(x[chosen], height[chosen], s=size, color=colour, alpha=0.85, linewidths=0, label=_plain(name))
-    if 0 < len(known) <= LEGEND_LIMIT:
-        figure.legend(frameon=False, fontsize=8, labelcolor=INK, loc="outside right upper", markerscale=1.4)
-    return _svg(figure)
+    known = [int(label) for label in np.unique(labels[labels >= 0])]
+    keys = [Key(class_name(label, class_names), colour) for label, colour in zip(known, _class_colours(len(known)))]
+    colour_of = {label: key.colour for label, key in zip(known, keys)}
+    rest = PALETTE[0] if y is None else FAINT
+    size = float(np.clip(6000 / len(points), 5, 30))
+    axes.scatter(points[:, 0], points[:, 1], s=size, c=[colour_of.get(int(label), rest) for label in labels], alpha=0.85, linewidths=0)
+    return _svg(figure), keys if len(keys) <= LEGEND_LIMIT else []
+
+
+def class_name(label: int, class_names: Sequence[str]) -> str:
+    """The name of a class, or its number where it has none; empty for a label below 0."""
+    if label < 0:
+        return ""
+    return class_names[label] if label < len(class_names) else str(label)
 
 
 def neighbours(z: np.ndarray, queries: Sequence[int], count: int) -> np.ndarray:
@@ -189,10 +215,10 @@ def _series(steps: Sequence[Mapping[str, Any]], key: str) -> tuple[np.ndarray, n
     return kept[:, 0], kept[:, 1]
 
 
-def _draw_series(axes: Axes, x: np.ndarray, y: np.ndarray, name: str, colour: str) -> None:
+def _draw_series(axes: Axes, x: np.ndarray, y: np.ndarray, name: str, colour: str, *, exact: bool) -> None:
     """A line; from 40 points on, the raw values stay faint behind their running median."""
     marker = "o" if len(x) == 1 else None
-    if len(x) < 40:
+    if exact or len(x) < 40:
         axes.plot(x, y, color=colour, linewidth=1.6, marker=marker, label=name)
         return
     reach = max(1, len(y) // 60)
@@ -214,21 +240,11 @@ def _draw_right_axis(
     axes.set_ylabel(next(iter(left)), fontsize=8, color=PALETTE[0])
 
 
-def _row_colours(rows: Sequence[str]) -> list[str]:
-    return [PALETTE[place % len(PALETTE)] for place in range(len(rows))]
-
-
-def _class_colours(count: int) -> list[Any]:
-    if count <= 10:
-        return list(colormaps["tab10"].colors[:count])  # type: ignore[attr-defined]  # listed colormaps have colours
+def _class_colours(count: int) -> list[str]:
     if count <= LEGEND_LIMIT:
-        return list(colormaps["tab20"].colors[:count])  # type: ignore[attr-defined]
-    return [colormaps["turbo"](place / (count - 1)) for place in range(count)]
-
-
-def _plain(name: str) -> str:
-    """A name that matplotlib neither reads as mathematics nor hides from the legend (a leading underscore does that)."""
-    return " " + str(name).replace("$", r"\$")
+        table = colormaps["tab10" if count <= 10 else "tab20"]
+        return [to_hex(table(place)) for place in range(count)]
+    return [to_hex(colormaps["turbo"](place / (count - 1))) for place in range(count)]
 
 
 def _svg(figure: Figure) -> str:

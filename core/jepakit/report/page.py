@@ -6,7 +6,7 @@ becomes a sentence in its place, so that a report can be written at any time. `p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,18 +17,17 @@ import numpy as np
 import yaml
 
 from jepakit import __version__
-from jepakit.errors import DataError
+from jepakit.disk import replace_file
+from jepakit.errors import DataError, JepakitError
 from jepakit.report import figures
 from jepakit.report.artifacts import (
     EmbeddingMap,
     MaskPictures,
-    Metrics,
     read_embedding,
     read_evaluation,
     read_json,
     read_masks,
-    read_metrics,
-    replace_file,
+    read_steps,
 )
 from jepakit.report.table import Line, arrange, number
 
@@ -68,9 +67,14 @@ def write_report(run: Path) -> Path:
 
     Raises:
         DataError: if `run` is not a run folder.
+        JepakitError: if the page can't be written.
     """
     path = run / "report.html"
-    replace_file(path, render(run).encode("utf-8"))
+    page = render(run)
+    try:
+        replace_file(path, page.encode("utf-8", errors="replace"))
+    except OSError as fault:
+        raise JepakitError(f"{path} can't be written: {fault.strerror or fault}; check the disk and its permissions.") from fault
     return path
 
 
@@ -79,17 +83,17 @@ def render(run: Path) -> str:
     if not (run / "config.yaml").is_file():
         raise DataError(f"{run}: no run folder (it has no config.yaml). Give the folder that `jepakit train … --out` wrote.")
     config = (run / "config.yaml").read_text(encoding="utf-8")
-    metrics = _try(lambda: read_metrics(run))
+    steps = read_steps(run)
     evaluation = _try(lambda: read_evaluation(run))
     return _template().render(
         name=run.resolve().name,
         recipe=_recipe(config),
         version=__version__,
         written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        verdict=_verdict(evaluation, metrics),
-        summary=_summary(metrics),
+        verdict=_verdict(evaluation, steps),
+        summary=_summary(steps),
         results=_part(evaluation, _results, NOT_EVALUATED),
-        training=_part(metrics, _training, "no step is logged yet (metrics.jsonl is missing)."),
+        training=_part(steps, _training, ""),
         masks=_part(_try(lambda: read_masks(run)), _masks, "no mask pictures: this kind of data draws none, or no step was trained."),
         embedding=_part(_try(lambda: read_embedding(run)), _embedding, NOT_EVALUATED),
         config=config,
@@ -128,28 +132,24 @@ def _recipe(config: str) -> str:
     return str(loaded.get("name") or loaded.get("recipe") or "") if isinstance(loaded, dict) else ""
 
 
-def _verdict(evaluation: Mapping[str, Any] | DataError | None, metrics: Metrics | DataError | None) -> Verdict:
+def _verdict(evaluation: Mapping[str, Any] | DataError | None, steps: Sequence[Mapping[str, Any]]) -> Verdict:
     if isinstance(evaluation, Mapping):
         word = str(evaluation.get("verdict", "")).replace("_", " ")
         tone, headline, sentence = HEADLINES.get(word, ("plain", word.capitalize() or "Evaluated", ""))
         table = _try(lambda: arrange(evaluation["rows"]))
         line = None if table is None or isinstance(table, DataError) else table.headline
         return Verdict(tone, headline, str(evaluation.get("sentence") or sentence), line)
-    last = metrics.steps[-1] if isinstance(metrics, Metrics) and metrics.steps else {}
+    last = steps[-1] if steps else {}
     if "collapse" in str(last.get("verdict", "")):
         tone, headline, sentence = HEADLINES["collapsed"]
         return Verdict(tone, headline, f"{sentence} So says the collapse watch at step {last['step']}; the run is not evaluated.")
     return Verdict("plain", "Not evaluated yet", "Whether it learned shows against the untrained encoder: jepakit eval RUN --data …")
 
 
-def _summary(metrics: Metrics | DataError | None) -> list[tuple[str, str]]:
+def _summary(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The last state of training in a few numbers, for the strip below the verdict."""
-    if not isinstance(metrics, Metrics) or not metrics.steps:
-        return []
-    last = metrics.steps[-1]
     wanted = (("step", "steps"), ("loss", "loss"), ("rank", "rank, centred"), ("std", "std"), ("samples_per_s", "samples/s"))
-    latest = {key: record[key] for record in metrics.steps for key, _ in wanted if isinstance(record.get(key), int | float)}
-    latest["step"] = last["step"]
+    latest = {key: record[key] for record in steps for key, _ in wanted if isinstance(record.get(key), int | float)}
     return [(title, number(float(latest[key]))) for key, title in wanted if key in latest]
 
 
@@ -166,6 +166,7 @@ def _results(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "table": table,
         "plots": plots,
+        "colours": figures.row_keys(table.rows),
         "pooling": str(evaluation.get("pooling") or ""),
         "pooling_scores": [(name, number(float(score))) for name, score in scores.items()],
         "sources": [(name, str(evaluation[name])) for name in ("data", "test") if evaluation.get(name)],
@@ -173,12 +174,12 @@ def _results(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _training(metrics: Metrics) -> Mapping[str, Any]:
-    drawn = ((panel, figures.curve(metrics.steps, panel)) for panel in figures.PANELS)
+def _training(steps: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    drawn = ((panel, figures.curve(steps, panel)) for panel in figures.PANELS)
     charts = [(panel, image) for panel, image in drawn if image is not None]
     if not charts:
-        raise DataError("no step is logged yet.")
-    return {"charts": charts, "unreadable": metrics.unreadable}
+        raise DataError("no step is logged yet: jepakit train writes metrics.jsonl as it goes.")
+    return {"charts": charts}
 
 
 def _masks(masks: MaskPictures) -> Mapping[str, Any]:
@@ -191,8 +192,10 @@ def _embedding(embedding: EmbeddingMap) -> Mapping[str, Any]:
     if flat is None:
         raise DataError(f"nothing to map: the {len(finite.z)} embeddings are too few, or all the same point (collapse).")
     points, method = flat
+    image, keys = figures.scatter(points, finite.y, finite.class_names)
     return {
-        "map": figures.scatter(points, finite.y, finite.class_names),
+        "map": image,
+        "colours": keys,
         "method": method,
         "count": f"{len(finite.z):,}",
         "left_out": len(embedding.z) - len(finite.z),
@@ -218,8 +221,8 @@ def _neighbours(embedding: EmbeddingMap) -> list[tuple[Tile, list[Tile]]]:
 
 
 def _tile(embedding: EmbeddingMap, index: int, query: int | None = None) -> Tile:
-    y, names, match = embedding.y, embedding.class_names, ""
-    label = "" if y is None or y[index] < 0 else names[y[index]] if y[index] < len(names) else str(y[index])
+    y, match = embedding.y, ""
+    label = "" if y is None else figures.class_name(int(y[index]), embedding.class_names)
     if y is not None and query is not None and min(y[index], y[query]) >= 0:
         match = "same" if y[index] == y[query] else "other"
     image = None if embedding.pictures is None else figures.picture(embedding.pictures[index])
