@@ -119,6 +119,11 @@ class Jepa(nn.Module):
             target_streams=targets,
         )
 
+    def settle(self) -> None:
+        """Lets the target take over buffers that were fitted after it was made. Called once, before the first step."""
+        if self.target is not None:
+            self.target.settle(self.backbone)
+
     def after_step(self, step: int, total: int) -> dict[str, float]:
         """Moves the target after optimiser step number `step` (1-based); returns what to log."""
         return {} if self.target is None else self.target.after_step(self.backbone, step, total)

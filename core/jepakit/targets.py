@@ -60,6 +60,11 @@ class EmaTarget(TargetProvider):
         return self.transform(self.average.encode(tokens, levels=self.transform.levels), tokens.valid)
 
     @torch.no_grad()
+    def settle(self, online: nn.Module) -> None:
+        """Copies the buffers once, whatever `buffers` says: scalers fitted on training data belong to both encoders."""
+        take_buffers(self.average, online)
+
+    @torch.no_grad()
     def after_step(self, online: nn.Module, step: int, total: int) -> dict[str, float]:
         """Moves the average towards `online` after step number `step` (1-based) of `total`."""
         settings = self.settings
@@ -78,6 +83,13 @@ class EmaTarget(TargetProvider):
                 own.lerp_(source[name].to(own.dtype), 1.0 - momentum)
 
 
+def take_buffers(own: nn.Module, online: nn.Module) -> None:
+    """Copies every buffer of `online` that `own` has under the same name."""
+    source = dict(online.named_buffers())
+    for name, buffer in own.named_buffers():
+        buffer.copy_(source[name])
+
+
 class FrozenSettings(Settings):
     """A frozen copy of the encoder as it is at the start: random features, or imported weights."""
 
@@ -90,6 +102,10 @@ class FrozenTarget(TargetProvider):
         self.transform = transform
         self.width = transform.out_width(backbone.encoder.width)
         self.copy = deepcopy(backbone).float().requires_grad_(False)
+
+    @torch.no_grad()
+    def settle(self, online: nn.Module) -> None:
+        take_buffers(self.copy, online)
 
     def forward(
         self, streams: Mapping[str, Raw], tokens: Mapping[str, Tokens], online: nn.Module, names: Sequence[str]
@@ -162,6 +178,9 @@ class CrossStreamTarget(TargetProvider):
         found = self.inner(streams, tokens, online, sorted(set(wanted.values())))
         return {name: found[source] for name, source in wanted.items()}
 
+    def settle(self, online: nn.Module) -> None:
+        self.inner.settle(online)
+
     def after_step(self, online: nn.Module, step: int, total: int) -> dict[str, float]:
         return self.inner.after_step(online, step, total)
 
@@ -179,6 +198,11 @@ class MultiTarget(TargetProvider):
     ) -> dict[str, Tensor]:
         found = [provider(streams, tokens, online, names) for provider in self.providers]
         return {name: torch.cat([part[name] for part in found], dim=-1) for name in names}
+
+    def settle(self, online: nn.Module) -> None:
+        for provider in self.providers:
+            assert isinstance(provider, TargetProvider)
+            provider.settle(online)
 
     def after_step(self, online: nn.Module, step: int, total: int) -> dict[str, float]:
         logged: dict[str, float] = {}

@@ -170,6 +170,10 @@ class TargetProvider(nn.Module, ABC):
     def forward(self, streams: Mapping[str, Raw], tokens: Mapping[str, Tokens], online: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:
         """Targets (B, N, Dt) for every valid token of each named stream, one pass a stream. `online` is the context backbone."""
 
+    def settle(self, online: nn.Module) -> None:
+        """Called once before the first step, when tokenizers have been fitted: take over what was learned since you were made."""
+        return None
+
     def after_step(self, online: nn.Module, step: int, total: int) -> dict[str, float]:
         """Called once after each optimiser step, with the number of the step just done; returns what to log."""
         return {}

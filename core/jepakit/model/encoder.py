@@ -50,10 +50,10 @@ class TransformerEncoder(Encoder):
         self.norm = nn.LayerNorm(settings.width, eps=1e-6)
         initialise(self, self.blocks)
         self.registers = nn.Parameter(0.02 * torch.randn(settings.registers, settings.width)) if settings.registers else None
-        self.channel_table = nn.Embedding(settings.channels, settings.width) if settings.channels else None
+        self.channel_embedding = nn.Embedding(settings.channels, settings.width) if settings.channels else None
         self.condition = nn.Linear(settings.condition_width, settings.width) if settings.condition_width else None
-        if self.channel_table is not None:
-            nn.init.trunc_normal_(self.channel_table.weight, std=0.02)
+        if self.channel_embedding is not None:
+            nn.init.trunc_normal_(self.channel_embedding.weight, std=0.02)
 
     def forward(
         self,
@@ -92,8 +92,8 @@ class TransformerEncoder(Encoder):
         if self.settings.positions == "sincos" and self.axes:
             table = sincos(coords, self.width, scale=self.settings.coord_scale) * self.settings.position_gain
             x = x + table.to(x.dtype)
-        if self.channel_table is not None and channel is not None:
-            x = x + self.channel_table(channel.long()).to(x.dtype)
+        if self.channel_embedding is not None and channel is not None:
+            x = x + self.channel_embedding(channel.long()).to(x.dtype)
         return x
 
     def _prefix(self, x: Tensor, prefix: Tensor | None, condition: Condition | None) -> Tensor | None:

@@ -41,7 +41,7 @@ class QueryEmbedding(nn.Module):
         self.settings = settings
         self.mask_token = nn.Parameter(torch.empty(settings.kinds, settings.width))
         nn.init.trunc_normal_(self.mask_token, std=0.02)
-        self.channel_table = nn.Embedding(settings.channels, settings.width) if settings.channels else None
+        self.channel_embedding = nn.Embedding(settings.channels, settings.width) if settings.channels else None
         self.condition = nn.Linear(settings.condition_width, settings.width) if settings.condition_width else None
         self.per_query = nn.Linear(settings.condition_width, settings.width) if settings.condition_width else None
 
@@ -58,8 +58,8 @@ class QueryEmbedding(nn.Module):
         """Adds position and channel; used for context tokens too."""
         if coords.shape[-1]:
             x = x + sincos(coords, self.settings.width, scale=self.settings.coord_scale).to(x.dtype)
-        if self.channel_table is not None and channel is not None:
-            x = x + self.channel_table(channel.long()).to(x.dtype)
+        if self.channel_embedding is not None and channel is not None:
+            x = x + self.channel_embedding(channel.long()).to(x.dtype)
         return x
 
 

@@ -1,0 +1,131 @@
+"""What a user can ask for, as functions: plan, train, resume, evaluate. The command line calls these; so may you."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from jepakit import checkpoint
+from jepakit.build import Parts, build, build_modality, fit_tokenizers
+from jepakit.config import RunConfig, load_config
+from jepakit.contracts import Modality, Reader
+from jepakit.data.collate import prepare
+from jepakit.data.stream import sample_rng, step_rng
+from jepakit.evaluate.run import evaluate_encoder
+from jepakit.evaluate.rows import Evaluation
+from jepakit.horizon import Horizon
+from jepakit.plugin_host.loader import Host
+from jepakit.report.artifacts import save_masks
+from jepakit.runs import RunFolder, environment, read_config
+from jepakit.sources import open_source
+from jepakit.train.loop import Emit, Result, train as train_loop
+
+DEFAULT_STEPS = 1_000
+"""Steps when a recipe names neither steps nor minutes: below about 600 a JEPA has barely left the position-only solution."""
+MASK_PICTURES = 12
+
+
+def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Result:
+    """A new run in the folder `out`, from the first step."""
+    modality = build_modality(config, host)
+    reader = open_source(config, modality, data, "train")
+    parts = build(config, host, reader.spec(), modality)
+    fit_tokenizers(parts, reader)
+    with RunFolder.create(out, {**config.resolved(), "source": data}, environment(plugins=host.used(config))) as run:
+        draw_masks(run.path, config, parts, reader)
+        host.hook.before_run(run=str(out), config=config.resolved())
+        return finish(host, run, train_loop(config, parts, reader, run, emit, horizon=Horizon(planned_steps(config)), start=None))
+
+
+def resume(out: Path, host: Host, emit: Emit) -> Result:
+    """Goes on with a run from its newest whole checkpoint; the result is that of a run never stopped."""
+    with RunFolder.open(out) as run:
+        config, source = config_of(out, host)
+        modality = build_modality(config, host)
+        reader = open_source(config, modality, source, "train")
+        parts = build(config, host, reader.spec(), modality)
+        start = checkpoint.load_latest(out)
+        for sentence in start.skipped:
+            emit({"event": "warning", "sentence": sentence})
+        run.rewind(start.step)
+        return finish(host, run, train_loop(config, parts, reader, run, emit, horizon=Horizon(planned_steps(config)), start=start))
+
+
+def finish(host: Host, run: RunFolder, result: Result) -> Result:
+    """Tells plugins that the run ended."""
+    host.hook.after_run(run=str(run.path), status=result.status)
+    return result
+
+
+def planned_steps(config: RunConfig) -> int:
+    """Steps asked for; with minutes a first guess that the loop corrects after its first steps."""
+    return config.train.steps or DEFAULT_STEPS
+
+
+def config_of(out: Path, host: Host) -> tuple[RunConfig, str]:
+    """The config of a run and the data it was trained on."""
+    said = read_config(out)
+    source = str(said.pop("source"))
+    return load_config(said, (), host), source
+
+
+def evaluate_run(out: Path, host: Host, data: str, test: str | None, emit: Emit) -> Evaluation:
+    """Frozen features of a run's encoder beside the same encoder untrained and raw features; keeps what the report shows."""
+    config, _ = config_of(out, host)
+    return evaluate_encoder(out, config, host, data, test, emit)
+
+
+def draw_masks(run: Path, config: RunConfig, parts: Parts, reader: Reader) -> None:
+    """Pictures of the first samples with their masks, for the report; nothing for a modality that draws none."""
+    pictures, ids = [], []
+    for index in range(min(MASK_PICTURES, len(reader))):
+        sample = reader.read(index)
+        seed = config.train.seed
+        made = prepare(
+            sample,
+            view=parts.view,
+            tokenizers=parts.tokenizers,
+            masker=parts.masker,
+            view_rng=sample_rng(seed, 0, sample.id, "view"),
+            mask_rng=sample_rng(seed, 0, sample.id, "mask"),
+            shared_rng=step_rng(seed, index, "mask"),
+            progress=0.0,
+        )
+        layout = made.layouts.get("main")
+        if made.plan is None or layout is None:
+            return
+        picture = parts.modality.mask_picture(made.sample, layout, made.plan)
+        if picture is None:
+            return
+        pictures.append(picture)
+        ids.append(sample.id)
+    save_masks(run, np.stack(pictures), ids)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, without doing it."""
+
+    recipe: str
+    modality: str
+    samples: int
+    tokens: int | None
+    context_tokens: float | None
+    query_tokens: float | None
+    parameters: dict[str, int]
+    steps: str
+    samples_seen: int | None
+    epochs: float | None
+    batch: int
+    precision: str
+    device: str
+    memory_mib: int
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers by name."""
+        return asdict(self)

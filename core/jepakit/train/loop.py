@@ -1,0 +1,230 @@
+"""One training run, top to bottom: batch → plan → loss → guard → backward → step → target → log → watch → save.
+
+Nothing is hidden in callbacks. The state of a run is the step, the weights, the optimiser, the horizon and the watch; everything
+random is a function of (seed, step, epoch, sample id), so resuming in the middle of an epoch gives the weights of a run never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from jepakit import checkpoint, precision
+from jepakit.build import Parts
+from jepakit.checkpoint import State
+from jepakit.config import RunConfig
+from jepakit.contracts import Batch, Reader, StepOutput
+from jepakit.contracts.carriers import to_device
+from jepakit.data.loader import batches
+from jepakit.data.stream import GlobalStream
+from jepakit.errors import CheckpointError, TrainingStopped
+from jepakit.horizon import Horizon
+from jepakit.plans import plan_of
+from jepakit.runs import RunFolder
+from jepakit.train.monitor import CollapseWatch
+from jepakit.train.optim import build_optimizer, clip_gradients, set_rates
+from jepakit.train.pace import Pace
+from jepakit.train.signals import StopSignal
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended. status: finished, interrupted, collapsed, diverged."""
+
+    status: str
+    exit_code: int
+    step: int
+    sentence: str = ""
+
+
+@dataclass
+class Progress:
+    """What changes while a run goes on, beside weights and optimiser."""
+
+    step: int
+    horizon: Horizon
+    watch: CollapseWatch
+
+
+def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit: Emit, *, horizon: Horizon, start: State | None) -> Result:
+    """Train until the horizon, a signal, a non-finite loss or (if asked) a collapse; always leaves a checkpoint that can be resumed.
+
+    Args:
+        horizon: the planned number of steps; ignored when `start` is given, which carries its own.
+        start: the checkpoint to go on from.
+        emit: gets one event (a dict) for every logged step, checkpoint and verdict.
+    """
+    device = pick_device(config.train.device)
+    jepa = parts.jepa.to(device).train()
+    optimizer = build_optimizer(jepa, config.optim)
+    now = Progress(0, horizon, CollapseWatch(config.monitor))
+    stream = GlobalStream(len(reader), config.data.batch // config.train.accumulate, config.train.seed)
+    if start is not None:
+        restore(start, jepa, optimizer, now, stream, reader)
+    pace = Pace(config.train.minutes, now.step)
+    with StopSignal() as stop:
+        source = feed(config, parts, reader, stream, now)
+        while now.step < now.horizon.total and stop.requested is None:
+            losses = one_step(config, parts, optimizer, source, now, device)
+            now.horizon = pace.replan(now.horizon, now.step)
+            if now.step % config.train.log_every == 0 or now.step == now.horizon.total:
+                report(run, emit, now, losses | pace.numbers(now.step, now.horizon.total, config.data.batch))
+                if stopping(config, now):
+                    break
+            if pace.save_due(config.train.checkpoint_minutes):
+                save(run, emit, config, jepa, optimizer, now, stream, reader)
+    save(run, emit, config, jepa, optimizer, now, stream, reader)
+    return verdict(config, now, stop)
+
+
+def one_step(
+    config: RunConfig, parts: Parts, optimizer: torch.optim.Optimizer, source: Iterator[Batch], now: Progress, device: torch.device
+) -> dict[str, float]:
+    """One optimiser step over `accumulate` micro-batches; returns what to log. The weights are untouched if anything is not finite."""
+    jepa, total = parts.jepa, now.horizon.total
+    virtual = now.horizon.virtual_step(now.step)
+    rate = set_rates(optimizer, virtual, total, config.optim)
+    optimizer.zero_grad(set_to_none=True)
+    logged: dict[str, float] = {}
+    ids: list[str] = []
+    for _ in range(config.train.accumulate):
+        batch = to_device(next(source), device)
+        ids.extend(batch.ids)
+        plan = plan_of(batch, parts, config, now.step, now.horizon.progress(now.step))
+        loss, terms, out = precision.run(jepa, precision.resolve(config.train.precision, device), batch, plan, now.step)
+        guard(float(loss.detach()), "loss", now.step, ids)
+        (loss / config.train.accumulate).backward()
+        collect(logged, loss, terms, out, config.train.accumulate)
+    norm = clip_gradients(jepa.parameters(), config.optim.clip)
+    guard(norm, "gradient norm", now.step, ids)
+    optimizer.step()
+    now.step += 1
+    logged |= jepa.after_step(now.horizon.virtual_step(now.step), total)
+    if now.step % config.train.log_every == 0:
+        logged |= now.watch.update(now.step, detached(out), logged["loss"])
+    return logged | {"lr": rate, "grad_norm": norm}
+
+
+def guard(value: float, what: str, step: int, ids: list[str]) -> None:
+    """Stops before a value that is not finite reaches the weights or the target, and names the samples."""
+    if not math.isfinite(value):
+        shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+        raise TrainingStopped(
+            f"the {what} of step {step + 1} is {value}; the weights are those of step {step} and finite. Samples of that batch: {shown}. "
+            "Look at them for values that are not finite, or lower optim.lr"
+        )
+
+
+def collect(logged: dict[str, float], loss: torch.Tensor, terms: Mapping[str, torch.Tensor], out: StepOutput, parts: int) -> None:
+    """Adds one micro-batch to the logged means."""
+    values = {"loss": loss, **{f"loss/{name}": value for name, value in terms.items()}}
+    for name, value in values.items():
+        logged[name] = logged.get(name, 0.0) + float(value.detach()) / parts
+    for name, number in (out.plan.info if out.plan else {}).items():
+        logged[f"mask/{name}"] = logged.get(f"mask/{name}", 0.0) + number / parts
+
+
+def detached(out: StepOutput) -> StepOutput:
+    """The same output without its graph, for the watch."""
+    return StepOutput(
+        predictions=tuple(part.detach() for part in out.predictions),
+        targets=tuple(part.detach() for part in out.targets),
+        valid=out.valid,
+        weights=out.weights,
+        contexts=tuple(type(part)(last=part.last.detach(), valid=part.valid) for part in out.contexts),
+        plan=out.plan,
+    )
+
+
+def feed(config: RunConfig, parts: Parts, reader: Reader, stream: GlobalStream, now: Progress) -> Iterator[Batch]:
+    """Micro-batches from where the run stands, without end."""
+    horizon = now.horizon
+    return batches(
+        reader,
+        stream=stream,
+        start_step=now.step * config.train.accumulate,
+        total_steps=None,
+        progress=lambda micro: horizon.progress(micro // config.train.accumulate),
+        view=parts.view,
+        tokenizers=parts.tokenizers,
+        masker=parts.masker,
+        collate_mode=config.data.collate,
+        seed=config.train.seed,
+        workers=config.data.workers,
+    )
+
+
+def report(run: RunFolder, emit: Emit, now: Progress, numbers: Mapping[str, float]) -> None:
+    """One line in metrics.jsonl and one event."""
+    found = now.watch.verdict()
+    record = {"event": "step", "step": now.step, "total": now.horizon.total, **numbers, "verdict": found.state}
+    run.log(record)
+    emit(record | {"sentence": found.sentence})
+
+
+def stopping(config: RunConfig, now: Progress) -> bool:
+    """Whether the run is to end because it collapsed."""
+    return config.train.on_collapse == "stop" and now.watch.verdict().state == "collapsed"
+
+
+def save(
+    run: RunFolder,
+    emit: Emit,
+    config: RunConfig,
+    jepa: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    now: Progress,
+    stream: GlobalStream,
+    reader: Reader,
+) -> None:
+    """A checkpoint of everything; marked best when the embeddings have never been richer."""
+    if checkpoint.latest(run.path) == now.step:
+        return
+    tensors = checkpoint.pack_module("model", jepa) | checkpoint.pack_optimizer("optimizer", optimizer, jepa.named_parameters())
+    scalars = {
+        "horizon": asdict(now.horizon),
+        "stream": {"seed": stream.seed, "batch": stream.batch_size, "samples": stream.n, "fingerprint": reader.fingerprint()},
+        "watch": now.watch.state(),
+    }
+    path = checkpoint.save(run.path, now.step, State(now.step, tensors, scalars), keep=config.train.keep, best=now.watch.is_best())
+    emit({"event": "checkpoint", "step": now.step, "path": str(path)})
+
+
+def restore(
+    start: State, jepa: torch.nn.Module, optimizer: torch.optim.Optimizer, now: Progress, stream: GlobalStream, reader: Reader
+) -> None:
+    """Puts a checkpoint back; CheckpointError when the data or the batch size are not those of the run."""
+    said = start.scalars["stream"]
+    if said["fingerprint"] != reader.fingerprint() or said["samples"] != stream.n:
+        raise CheckpointError(
+            f"the data changed since this run was saved ({said['samples']} samples then, {stream.n} now); "
+            "resume with the same data, or start a new run"
+        )
+    checkpoint.unpack_module("model", start.tensors, jepa)
+    checkpoint.unpack_optimizer("optimizer", start.tensors, optimizer, jepa.named_parameters())
+    now.step, now.horizon = start.step, Horizon(**start.scalars["horizon"])
+    now.watch.load(start.scalars["watch"])
+
+
+def verdict(config: RunConfig, now: Progress, stop: StopSignal) -> Result:
+    """How the run ended, in words and as an exit code."""
+    found = now.watch.verdict()
+    if stop.requested is not None:
+        return Result("interrupted", stop.exit_code, now.step, f"stopped by signal {stop.requested} after step {now.step}, saved")
+    if found.state == "collapsed":
+        return Result("collapsed", 4, now.step, found.sentence)
+    return Result("finished", 0, now.step, found.sentence)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that the config names; `auto` is an accelerator if there is one."""
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
