@@ -152,7 +152,7 @@ def flatten(z: np.ndarray) -> tuple[np.ndarray, str] | None:
     components = left * scale
     if not 10 <= len(z) <= TSNE_LIMIT:
         return components[:, :2], "PCA"
-    from sklearn.manifold import TSNE  # slow to import, and most pages of a run's life have no map
+    from sklearn.manifold import TSNE  # slow to import, so only a page with such a map pays for it
 
     perplexity = min(30.0, (len(z) - 1) / 3)
     spread = TSNE(perplexity=perplexity, init="pca", random_state=TSNE_SEED, n_jobs=1).fit_transform(components[:, :50])
