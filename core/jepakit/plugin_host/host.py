@@ -1,0 +1,139 @@
+"""The host: every lookup of a component or a recipe by name, and the hooks that plugins hear a run through."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any, Protocol
+
+import pluggy
+
+from jepakit.errors import ConfigError, PluginError, nearest, unknown_name
+from jepakit.plugin_host.catalogue import install_hint
+from jepakit.plugin_host.status import PluginStatus, Spec, normalise
+from jepakit.specs import CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
+
+
+class NamesComponents(Protocol):
+    """What `Host.used` needs of a config: all (role, name) in it."""
+
+    def named(self) -> Iterable[tuple[str, str]]: ...
+
+
+class Host:
+    """All plugins as discovered. A name is short ("block") or full ("jepakit-x/block"); short ones must be unique."""
+
+    def __init__(self, manager: pluggy.PluginManager, plugins: Sequence[PluginStatus]) -> None:
+        self._manager = manager
+        self.plugins = tuple(plugins)
+        self._claims: dict[tuple[str, str], list[tuple[Spec, PluginStatus]]] = {}
+        for status in self.plugins:
+            if status.state == "ok":
+                for kind, spec in status.claims():
+                    self._claims.setdefault((kind, spec.name), []).append((spec, status))
+
+    @property
+    def hook(self) -> Any:
+        """Run events of `jepakit.hookspecs.RunEvents`, called by keyword: `host.hook.before_run(run=..., config=...)`."""
+        return self._manager.hook
+
+    def component(self, role: str, name: str) -> tuple[ComponentSpec, PluginStatus]:
+        """The component of that name and the plugin that brings it.
+
+        Raises:
+            ConfigError: nobody knows the name. PluginError: two plugins have it, or a plugin has it that is not installed.
+        """
+        spec, status = self._find(role, name)
+        assert isinstance(spec, ComponentSpec)
+        return spec, status
+
+    def recipe(self, name: str) -> RecipeSpec:
+        """The recipe of that name; raises as `component` does."""
+        spec, _ = self._find("recipe", name)
+        assert isinstance(spec, RecipeSpec)
+        return spec
+
+    def components(self, role: str) -> tuple[ComponentSpec, ...]:
+        """All components of one role, in the order of discovery."""
+        return tuple(spec for status in self._usable() for spec in status.components if spec.role == role)
+
+    def recipes(self) -> tuple[RecipeSpec, ...]:
+        """All recipes, in the order of discovery."""
+        return tuple(spec for status in self._usable() for spec in status.recipes)
+
+    def commands(self) -> tuple[CommandSpec, ...]:
+        """Commands that plugins add to the command line."""
+        return tuple(spec for status in self._usable() for spec in status.commands)
+
+    def checks(self) -> tuple[DoctorCheckSpec, ...]:
+        """Checks that plugins add to `jepakit doctor`."""
+        return tuple(spec for status in self._usable() for spec in status.checks)
+
+    def used(self, config: NamesComponents) -> list[dict[str, str]]:
+        """Distribution, version and content hash of every plugin that the config takes something from, for environment.json."""
+        found = {status.distribution: status.version for role, name in config.named() for _, status in [self.component(role, name)]}
+        return [{"distribution": name, "version": version, "hash": _content_hash(name)} for name, version in sorted(found.items())]
+
+    def _usable(self) -> list[PluginStatus]:
+        return [status for status in self.plugins if status.state == "ok"]
+
+    def _find(self, kind: str, name: str) -> tuple[Spec, PluginStatus]:
+        owner, _, short = name.rpartition("/")
+        known = self._claims.get((kind, short), [])
+        claims = [claim for claim in known if not owner or normalise(claim[1].distribution) == normalise(owner)]
+        if not claims:
+            raise self._unknown(kind, name)
+        if len(claims) > 1:
+            raise PluginError(_clash(kind, name, [status for _, status in claims]))
+        return claims[0]
+
+    def _unknown(self, kind: str, name: str) -> ConfigError | PluginError:
+        if hint := install_hint(kind, name):
+            return PluginError(f"{kind} '{name}' is not installed.{hint}")
+        sentence = unknown_name(kind, name, {known for role, known in self._claims if role == kind})
+        out = [f"{status.distribution} ({status.state})" for status in self.plugins if status.state != "ok"]
+        return ConfigError(sentence + (f" Not loaded: {', '.join(out)}; see `jepakit plugins list`." if out else ""))
+
+
+def load(target: str) -> Any:
+    """The attribute that "package.module:attribute" names.
+
+    Raises:
+        PluginError: the module can't be imported (with the pip line for a package that is missing), or lacks the attribute.
+    """
+    module_name, _, attribute = target.partition(":")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise PluginError(_missing(target, error)) from error
+    except ImportError as error:
+        raise PluginError(f"{target} can't be imported: {error}; reinstall the package that it names") from error
+    if not hasattr(module, attribute):
+        raise PluginError(f"{target}: module {module_name} has no '{attribute}'.{nearest(attribute, vars(module))}")
+    return getattr(module, attribute)
+
+
+def _missing(target: str, error: ModuleNotFoundError) -> str:
+    name = error.name or str(error)
+    package = name.partition(".")[0]
+    if package == target.partition(".")[0].partition(":")[0]:
+        return f"{target} can't be imported: there is no module '{name}'; reinstall the plugin that names it"
+    return f"{target} needs the package '{package}', which is not installed: pip install {package}"
+
+
+def _clash(kind: str, name: str, owners: Sequence[PluginStatus]) -> str:
+    who = " and ".join(f"{status.distribution} {status.version}" for status in owners)
+    full = f"{owners[0].distribution}/{name}"
+    line = f"jepakit train {full}" if kind == "recipe" else f"modality: {full}" if kind == "modality" else f"name: {full}"
+    return f"{len(owners)} plugins have a {kind} named '{name}': {who}. Choose one by its full name: `{line}`"
+
+
+def _content_hash(distribution: str) -> str:
+    """sha256 over the list of installed files and their digests (RECORD); empty for what pip did not install."""
+    try:
+        record = importlib.metadata.distribution(distribution).read_text("RECORD")
+    except importlib.metadata.PackageNotFoundError:
+        record = None
+    return "" if record is None else hashlib.sha256(record.encode()).hexdigest()
