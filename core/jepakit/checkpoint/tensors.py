@@ -29,7 +29,7 @@ def safetensors_pieces(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memory
     for name in names:
         start, end = end, end + byte_size({name: tensors[name]})
         header[name] = {"dtype": dtype_name(name, tensors[name]), "shape": list(tensors[name].shape), "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little")
     yield text
