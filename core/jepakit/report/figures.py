@@ -56,7 +56,11 @@ PANELS = (
         {"rank": "centred", "rank_uncentred": "uncentred"},
         "How many directions are in use. A fall to a few is collapse; centred alone can miss it.",
     ),
-    Panel("Spread per dimension", {"std": "std"}, "Close to zero means all samples look the same to the encoder."),
+    Panel(
+        "Spread per dimension",
+        {"std": "targets", "prediction_std": "predictions", "context_std": "contexts"},
+        "Close to zero means that all samples look the same to the encoder.",
+    ),
     Panel(
         "Position ratio",
         {"position_ratio": "loss / position-only loss"},

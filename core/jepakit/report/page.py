@@ -40,6 +40,12 @@ HEADLINES = {
     "not learned": ("warn", "Not learned", "The encoder does not beat both its untrained self and the raw features."),
     "collapsed": ("bad", "Collapsed", "The embeddings have lost their variety: different samples are no longer told apart."),
 }
+ALARMS = {
+    "collapsed": HEADLINES["collapsed"],
+    "positional": ("bad", "Only position is learned", "Predictions are no better than the mean target of each position."),
+    "shrinking": ("warn", "Losing directions", "The embeddings use far fewer directions than they did."),
+}
+"""States of the collapse watch (`train/monitor`) that are said before any evaluation."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +146,8 @@ def _verdict(evaluation: Mapping[str, Any] | DataError | None, steps: Sequence[M
         line = None if table is None or isinstance(table, DataError) else table.headline
         return Verdict(tone, headline, str(evaluation.get("sentence") or sentence), line)
     last = steps[-1] if steps else {}
-    if "collapse" in str(last.get("verdict", "")):
-        tone, headline, sentence = HEADLINES["collapsed"]
+    if (state := last.get("verdict")) in ALARMS:
+        tone, headline, sentence = ALARMS[state]
         return Verdict(tone, headline, f"{sentence} So says the collapse watch at step {last['step']}; the run is not evaluated.")
     return Verdict("plain", "Not evaluated yet", "Whether it learned shows against the untrained encoder: jepakit eval RUN --data …")
 

@@ -148,14 +148,21 @@ def test_verdict_has_its_words_and_its_colour(tmp_path: Path, verdict: str, tone
     assert f'<section class="verdict {tone}" id="verdict">\n<h2>{headline}</h2>' in html
 
 
-def test_collapse_seen_in_training_is_said_before_any_evaluation(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    (run / "evaluation.json").unlink()
-    with (run / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"event": "step", "step": 4, "loss": 0.0, "verdict": "collapsed"}) + "\n")
-    text = read(run).text
-    assert "Collapsed" in text
-    assert "at step 4" in text
+@pytest.mark.parametrize(
+    ("state", "headline"),
+    [
+        ("collapsed", "Collapsed"),
+        ("positional", "Only position is learned"),
+        ("shrinking", "Losing directions"),
+        ("healthy", "Not evaluated yet"),
+    ],
+)
+def test_alarm_of_training_is_said_before_any_evaluation(tmp_path: Path, state: str, headline: str) -> None:
+    (tmp_path / "config.yaml").write_text("name: tiny")
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"event": "step", "step": 4, "loss": 0.0, "verdict": state}))
+    html = render(tmp_path)
+    assert f"<h2>{headline}</h2>" in html
+    assert ("at step 4" in html) == (state != "healthy")
 
 
 def test_embeddings_that_are_not_finite_are_left_out_and_counted(tmp_path: Path) -> None:
