@@ -1,0 +1,1 @@
+"""The command line: parse, call `jepakit.engine`, print. Heavy imports stand inside the commands, so that `--help` stays fast."""

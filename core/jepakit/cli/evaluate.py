@@ -1,0 +1,62 @@
+"""`jepakit eval`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jepakit.cli.policy import Policy
+from jepakit.cli.screen import open_screen
+
+if TYPE_CHECKING:
+    from jepakit.plugin_host.loader import Host
+
+
+@click.command("eval")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data", required=True, help="Labelled data the probes are trained on.")
+@click.option("--test", help="Data they are judged on; bundled and synthetic sets bring their own.")
+@click.option("--plugin", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A one-file plugin.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def evaluate(policy: Policy, run: Path, data: str, test: str | None, files: tuple[Path, ...], as_json: bool) -> None:
+    """Compare the encoder of RUN with the same one untrained and with raw features, all under the same pooling and probe."""
+    evaluate_and_print(run, policy.host(files), data, test, as_json)
+    if not as_json:
+        click.echo(f"next  jepakit report {run}")
+
+
+def evaluate_and_print(run: Path, host: Host, data: str, test: str | None, as_json: bool) -> None:
+    """The rows with their intervals, the pooling that was chosen, and the verdict; the last line of JSON is the whole evaluation."""
+    from jepakit import engine
+
+    with open_screen(as_json) as emit:
+        found = engine.evaluate_run(run, host, data, test, emit)
+    if as_json:
+        click.echo(json.dumps({"event": "evaluation", **found.to_json()}))
+        return
+    print_rows(found.to_json()["rows"])
+    click.echo(f"pooling  {found.pooling}, by cross-validation on training samples")
+    click.echo("\n".join([*(f"note     {note}" for note in found.notes), found.sentence]))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line a probe, the encoder beside what it has to beat; 95 % intervals in brackets, the best of a line marked."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jepakit.report.table import arrange
+
+    arranged = arrange(rows)
+    if arranged is None:
+        return
+    table = Table("probe", "labels", "metric", *arranged.rows, box=None, pad_edge=False)
+    for line in arranged.lines:
+        cells = ("" if cell is None else f"{cell.value} ({cell.interval}){' *' if cell.best else ''}" for cell in line.cells)
+        table.add_row(line.probe, line.labels, line.metric, *cells)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 140)
