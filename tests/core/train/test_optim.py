@@ -27,6 +27,7 @@ def test_decay_goes_to_matrices_only() -> None:
     network = Network()
     with_decay = {name for name, x in network.named_parameters() if decays(name, x)}
     assert with_decay == {"patch_embed.weight", "queries", "frozen.weight"}
+    assert not decays("grouped.bias", torch.zeros(2, 4))
 
 
 def test_groups_hold_every_trainable_parameter_once() -> None:
