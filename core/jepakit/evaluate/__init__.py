@@ -1,0 +1,1 @@
+"""Frozen features: pooled, probed, compared with the untrained encoder and with raw features."""

@@ -1,0 +1,159 @@
+"""Samples → frozen features: batch by batch through an encoder, or straight from the raw samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from jepakit.contracts import Batch, Features, Modality, Reader
+from jepakit.errors import ContractError, DataError
+from jepakit.evaluate.pooling import POOLINGS, pool
+from jepakit.measures import mean_cosine, per_dim_std, rankme
+
+RAW = "raw"
+"""The one pooling of features that come from no encoder."""
+MIN_EMBEDDINGS, MAX_EMBEDDINGS = 256, 2048
+"""Embeddings that a measure needs, and that it looks at."""
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of M samples.
+
+    by_pooling: pooling → (M, F) float32 or float16. labels: (M,) int64 classes or float64 numbers, or None.
+    groups: (M,) str, or None when no sample has one; a sample without a group is its own. ids: M names.
+    """
+
+    by_pooling: Mapping[str, np.ndarray]
+    labels: np.ndarray | None
+    groups: np.ndarray | None
+    ids: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name, z in self.by_pooling.items():
+            if z.ndim != 2 or len(z) != len(self.ids):
+                raise ContractError(f"features '{name}' are {z.shape} for {len(self.ids)} samples; expected one row a sample.")
+            if not np.isfinite(z).all():
+                raise ContractError(f"features '{name}' hold values that are not finite; look at the samples and the weights.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> FeatureSet:
+        """The samples at `rows`, int64 indices, in that order."""
+        return replace(
+            self,
+            by_pooling={name: z[rows] for name, z in self.by_pooling.items()},
+            labels=None if self.labels is None else self.labels[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            ids=tuple(self.ids[row] for row in rows),
+        )
+
+    def health(self) -> dict[str, float]:
+        """std (root of the mean variance), rank and rank_uncentred, cosine of the mean embeddings; {} for fewer than 256 samples."""
+        z = torch.from_numpy(next(iter(self.by_pooling.values()))[:: -(-len(self) // MAX_EMBEDDINGS) or 1].astype(np.float32))
+        if len(z) < MIN_EMBEDDINGS:
+            return {}
+        return {
+            "std": float(per_dim_std(z).square().mean().sqrt()),
+            "rank": rankme(z, centred=True),
+            "rank_uncentred": rankme(z, centred=False),
+            "cosine": mean_cosine(z),
+        }
+
+
+def extract(embed: Callable[[Batch], Features], batches: Iterable[Batch], kinds: Sequence[str] = POOLINGS) -> FeatureSet:
+    """Features of every sample of `batches`, in order. Memory: one batch beside the result.
+
+    Args:
+        embed: an encoder in evaluation mode; with the levels that "levels:…" should use. kinds: poolings wanted. "mean" comes
+            first and always; one that some batch does not allow is left out.
+
+    Raises:
+        DataError: if there is no sample, or only some samples have labels.
+    """
+    parts: dict[str, list[np.ndarray]] | None = None
+    labels: list[Any] = []
+    groups: list[str | None] = []
+    ids: list[str] = []
+    wanted = tuple(dict.fromkeys(("mean", *kinds)))
+    with torch.inference_mode():
+        for batch in batches:
+            pooled = {kind: z.cpu().numpy() for kind, z in pool(embed(batch), wanted).items()}
+            parts = {kind: [] for kind in pooled} if parts is None else parts
+            parts = {kind: rows for kind, rows in parts.items() if _fits(rows, pooled.get(kind))}
+            for kind, rows in parts.items():
+                rows.append(pooled[kind])
+            labels.extend(_listed(batch.labels, len(batch)))
+            groups.extend(batch.groups or (None,) * len(batch))
+            ids.extend(batch.ids)
+    if parts is None:
+        raise DataError("there is no sample to embed; give data with at least one.")
+    return FeatureSet(
+        {kind: np.concatenate(rows) for kind, rows in parts.items()}, label_array(labels, ids), _group_array(groups, ids), tuple(ids)
+    )
+
+
+def raw_features(reader: Reader, modality: Modality) -> FeatureSet:
+    """The features that a modality offers without any encoder, under the pooling name "raw".
+
+    Raises:
+        DataError: if there is no sample, features differ in length, or only some samples have labels.
+    """
+    rows, labels, groups, ids = [], [], [], []
+    for index in range(len(reader)):
+        sample = reader.read(index)
+        rows.append(np.asarray(modality.raw_features(sample), dtype=np.float32))
+        labels.append(sample.label)
+        groups.append(sample.group)
+        ids.append(sample.id)
+        if rows[-1].shape != rows[0].shape:
+            raise DataError(
+                f"raw features of sample '{sample.id}' are {rows[-1].shape}, those of '{ids[0]}' {rows[0].shape}; expected one length."
+            )
+    if not rows:
+        raise DataError("there is no sample to evaluate; give data with at least one.")
+    return FeatureSet({RAW: np.stack(rows)}, label_array(labels, ids), _group_array(groups, ids), tuple(ids))
+
+
+def label_array(labels: Sequence[Any], ids: Sequence[str]) -> np.ndarray | None:
+    """Labels as (M,) int64 (classes: all whole numbers of an integer type) or float64, or None when no sample has any.
+
+    Raises:
+        DataError: if only some samples have one, or one is neither a class nor a number.
+    """
+    missing = [label is None for label in labels]
+    if all(missing):
+        return None
+    if any(missing):
+        first = ids[missing.index(True)]
+        raise DataError(f"{sum(missing)} of {len(labels)} samples have no label, the first is '{first}'; evaluation needs all or none.")
+    values = [np.asarray(label) for label in labels]
+    for value, name in zip(values, ids):
+        if value.ndim or value.dtype.kind not in "iufb":
+            raise DataError(f"the label of sample '{name}' is no class and no number ({value.dtype}, shape {value.shape}).")
+    array = np.stack(values)
+    return array.astype(np.int64 if array.dtype.kind in "iub" else np.float64)
+
+
+def _listed(labels: Any, count: int) -> Sequence[Any]:
+    if labels is None:
+        return (None,) * count
+    listed = labels.tolist() if isinstance(labels, np.ndarray | torch.Tensor) else list(labels)
+    if len(listed) != count:
+        raise ContractError(f"a batch of {count} samples has {len(listed)} labels; expected one a sample.")
+    return listed
+
+
+def _group_array(groups: Sequence[str | None], ids: Sequence[str]) -> np.ndarray | None:
+    if all(group is None for group in groups):
+        return None
+    return np.array([f"sample {name}" if group is None else str(group) for group, name in zip(groups, ids)])
+
+
+def _fits(rows: list[np.ndarray], more: np.ndarray | None) -> bool:
+    return more is not None and (not rows or rows[0].shape[1] == more.shape[1])

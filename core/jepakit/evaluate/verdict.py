@@ -1,0 +1,61 @@
+"""Whether anything was learned, in one word and in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from jepakit.evaluate.scores import interval
+from jepakit.train.monitor import is_collapsed
+
+Word = Literal["learned", "not learned", "unclear"]
+LOWER_IS_BETTER = frozenset({"rmse"})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One contender's linear probe with all labels: its value and its bootstrap values (W,), paired between contenders."""
+
+    metric: str
+    value: float
+    samples: np.ndarray
+
+
+def judge(judged: Mapping[str, Judged], health: Mapping[str, Mapping[str, float]]) -> tuple[Word, str]:
+    """Learned: better than untrained beyond the 95 % interval of the paired difference, not below raw, and not collapsed."""
+    encoder, untrained, raw = judged["encoder"], judged["untrained"], judged["raw"]
+    low, high = _difference(encoder, untrained)
+    values = f"{encoder.metric.replace('_', ' ')} {encoder.value:.3f}; untrained {untrained.value:.3f}, raw features {raw.value:.3f}"
+    if health["encoder"] and health["untrained"] and is_collapsed(health["encoder"], health["untrained"]):
+        return "not learned", (
+            f"The embeddings have collapsed (spread {health['encoder']['std']:.2g}, rank {health['encoder']['rank']:.3g}), which a "
+            f"standardised probe cannot see ({values}). Train again with a slower target or a variance term."
+        )
+    if low > 0 and _sign(encoder) * (encoder.value - raw.value) >= 0:
+        return (
+            "learned",
+            f"The encoder beats itself untrained and is not below raw features ({values}; gain over untrained {low:.3f} to {high:.3f}).",
+        )
+    if high <= 0 or _sign(encoder) * (encoder.value - untrained.value) <= 0:
+        return "not learned", f"The encoder is no better than itself untrained ({values}). Train longer, or look at the collapse watch."
+    if _difference(encoder, raw)[1] < 0:
+        return (
+            "not learned",
+            f"The encoder is below raw features ({values}): what it was trained on is not what the labels need, or too short.",
+        )
+    return "unclear", (
+        f"The test samples are too few to tell ({values}; gain over untrained {low:.3f} to {high:.3f}). "
+        "Train longer, or test on more samples."
+    )
+
+
+def _difference(one: Judged, other: Judged) -> tuple[float, float]:
+    """95 % interval of how much better `one` is, on the same resamples."""
+    return interval(_sign(one) * (one.samples - other.samples))
+
+
+def _sign(judged: Judged) -> float:
+    return -1.0 if judged.metric in LOWER_IS_BETTER else 1.0
