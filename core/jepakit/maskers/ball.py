@@ -53,7 +53,7 @@ class BallMasker(Masker):
 
     def _place(self, layout: Layout, request: MaskRequest) -> Placement:
         settings, total = self.settings, count_true(layout.valid)
-        target_count = part_of(total, draw(request.shared, settings.target_ratio), leave=1)
+        target_count = part_of(total, draw(request.shared, settings.target_ratio), leave=0)
         context_count = part_of(total, draw(request.shared, settings.context_ratio), leave=0)
         return place_apart(
             Ball(layout.coords, layout.valid, target_count),

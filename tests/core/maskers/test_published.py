@@ -32,6 +32,16 @@ def test_the_context_block_never_moves(grid_layout, request_of):
         assert masker({"main": grid_layout(GRID)}, request_of(draw, draw)).contexts[0].positions.idx.tolist() == expected
 
 
+def test_the_context_block_has_one_size_a_step(grid_layout, request_of):
+    masker = BlockMasker(BlockSettings(published=True, allow_overlap=True))
+    sizes = [
+        {len(masker({"main": grid_layout((30, 30))}, request_of(draw, step)).contexts[0].positions.idx) for draw in range(4)}
+        for step in range(8)
+    ]
+    assert all(len(of_step) == 1 for of_step in sizes)
+    assert len(set.union(*sizes)) > 1
+
+
 def test_only_five_shapes_occur(plans):
     shapes = set()
     for plan in plans:
