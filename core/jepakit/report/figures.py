@@ -20,6 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
+from jepakit.report.table import Interval
+
 INK = "#2b3440"
 FAINT = "#c9d0d8"
 PALETTE = ("#16697a", "#d1802b", "#8a93a0", "#7b5aa6", "#b23a48")
@@ -28,9 +30,6 @@ LEGEND_LIMIT = 20
 """More classes than this can't be told apart by colour, so the map has no legend."""
 POINTS = 800
 """A curve is thinned to about this many points: more can't be seen at the drawn width."""
-TSNE_LIMIT = 2000
-"""Above this many points t-SNE takes longer than the rest of the report (measured: 10 s for 2000 on one core), so PCA is drawn."""
-TSNE_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -88,15 +87,6 @@ class Key:
     colour: str
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A measured value with its interval, as drawn in one line of the interval plot."""
-
-    value: float
-    low: float
-    high: float
-
-
 def curve(steps: Sequence[Mapping[str, Any]], panel: Panel) -> str | None:
     """One training chart as a data URI, or None when no record has a finite value for it."""
     left = {name: series for key, name in panel.keys.items() if (series := _series(steps, key)) is not None}
@@ -142,27 +132,6 @@ def row_keys(rows: Sequence[str]) -> list[Key]:
     return [Key(row, PALETTE[place % len(PALETTE)]) for place, row in enumerate(rows)]
 
 
-def flatten(z: np.ndarray) -> tuple[np.ndarray, str] | None:
-    """[M,D] → points [M,2] and the name of the method, or None when there is nothing to spread out (M < 3, or all points equal).
-
-    t-SNE (van der Maaten & Hinton 2008) on the 50 leading components up to `TSNE_LIMIT` points, else the two leading components.
-    """
-    if len(z) < 3 or z.shape[1] < 2:
-        return None
-    centred = np.asarray(z, np.float64) - z.mean(axis=0, dtype=np.float64)
-    if not np.abs(centred).max() > 1e-9 * max(1.0, float(np.abs(z).max())):
-        return None
-    left, scale, _ = np.linalg.svd(centred, full_matrices=False)
-    components = left * scale
-    if not 10 <= len(z) <= TSNE_LIMIT:
-        return components[:, :2], "PCA"
-    from sklearn.manifold import TSNE  # slow to import, so only a page with such a map pays for it
-
-    perplexity = min(30.0, (len(z) - 1) / 3)
-    spread = TSNE(perplexity=perplexity, init="pca", random_state=TSNE_SEED, n_jobs=1).fit_transform(components[:, :50])
-    return np.asarray(spread), "t-SNE"
-
-
 def scatter(points: np.ndarray, y: np.ndarray | None, class_names: Sequence[str]) -> tuple[str, list[Key]]:
     """Points [M,2] coloured by label [M], and the legend: empty above `LEGEND_LIMIT` classes. Labels below 0 are drawn faint."""
     figure, axes = _canvas(8.2, 5.0)
@@ -182,14 +151,6 @@ def class_name(label: int, class_names: Sequence[str]) -> str:
     if label < 0:
         return ""
     return class_names[label] if label < len(class_names) else str(label)
-
-
-def neighbours(z: np.ndarray, queries: Sequence[int], count: int) -> np.ndarray:
-    """Indices [Q, count] of the nearest rows of z [M,D] by cosine, nearest first, the query itself left out."""
-    unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
-    near = unit[list(queries)] @ unit.T
-    near[np.arange(len(queries)), list(queries)] = -np.inf
-    return np.argsort(-near, axis=1, kind="stable")[:, : min(count, len(z) - 1)]
 
 
 def picture(pixels: np.ndarray) -> str:

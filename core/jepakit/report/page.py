@@ -6,14 +6,14 @@ becomes a sentence in its place, so that a report can be written at any time. `p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jinja2
-import numpy as np
 import yaml
 
 from jepakit import __version__
@@ -21,7 +21,6 @@ from jepakit.disk import replace_file
 from jepakit.errors import DataError, JepakitError
 from jepakit.report import figures
 from jepakit.report.artifacts import (
-    EmbeddingMap,
     MaskPictures,
     read_embedding,
     read_evaluation,
@@ -29,43 +28,38 @@ from jepakit.report.artifacts import (
     read_masks,
     read_steps,
 )
+from jepakit.report.embedding import embedding_content
 from jepakit.report.table import Line, arrange, number
 
 T = TypeVar("T")
-QUERIES = 6
-NEIGHBOURS = 6
 NOT_EVALUATED = "not evaluated yet: jepakit eval RUN --data …"
+NO_VERDICT = "Whether it learned shows against the untrained encoder: jepakit eval RUN --data …"
 HEADLINES = {
-    "learned": ("good", "Learned", "The encoder beats both its untrained self and the raw features."),
-    "not learned": ("warn", "Not learned", "The encoder does not beat both its untrained self and the raw features."),
-    "collapsed": ("bad", "Collapsed", "The embeddings have lost their variety: different samples are no longer told apart."),
+    "learned": ("good", "Learned"),
+    "not learned": ("warn", "Not learned"),
+    "unclear": ("plain", "Unclear"),
 }
+"""Verdicts of an evaluation (`evaluate/verdict`): tone and headline. The sentence comes with the evaluation."""
 ALARMS = {
-    "collapsed": HEADLINES["collapsed"],
+    "collapsed": ("bad", "Collapsed", "The embeddings no longer tell samples apart."),
     "positional": ("bad", "Only position is learned", "Predictions are no better than the mean target of each position."),
     "shrinking": ("warn", "Losing directions", "The embeddings use far fewer directions than they did."),
 }
-"""States of the collapse watch (`train/monitor`) that are said before any evaluation."""
+"""Bad states of the collapse watch (`train/monitor`), said on top as long as no evaluation says that the encoder learned."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The box on top of the page. tone: good, warn, bad or plain; `line` holds the key numbers once there are any."""
+    """The box on top of the page.
+
+    tone: good, warn, bad or plain. watch: what the collapse watch saw last. line: the key numbers, once there are any.
+    """
 
     tone: str
     headline: str
     sentence: str
-    line: Line | None = None
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One picture (or, without one, one id) of the nearest-neighbour table. match: "same" or "other" label as the query, or ""."""
-
-    id: str
-    label: str
-    image: str | None
-    match: str = ""
+    watch: str
+    line: Line | None
 
 
 def write_report(run: Path) -> Path:
@@ -101,7 +95,7 @@ def render(run: Path) -> str:
         results=_part(evaluation, _results, NOT_EVALUATED),
         training=_part(steps, _training, ""),
         masks=_part(_try(lambda: read_masks(run)), _masks, "no mask pictures: this kind of data draws none, or no step was trained."),
-        embedding=_part(_try(lambda: read_embedding(run)), _embedding, NOT_EVALUATED),
+        embedding=_part(_try(lambda: read_embedding(run)), embedding_content, NOT_EVALUATED),
         config=config,
         environment=_part(_try(lambda: read_json(run / "environment.json")), _facts, "not recorded (environment.json is missing)."),
     )
@@ -135,21 +129,26 @@ def _recipe(config: str) -> str:
         loaded = yaml.safe_load(config)
     except yaml.YAMLError:
         return ""
-    return str(loaded.get("name") or loaded.get("recipe") or "") if isinstance(loaded, dict) else ""
+    return str(loaded.get("recipe") or "") if isinstance(loaded, dict) else ""
 
 
 def _verdict(evaluation: Mapping[str, Any] | DataError | None, steps: Sequence[Mapping[str, Any]]) -> Verdict:
+    """What the evaluation says; a bad state of the collapse watch comes first, unless the encoder learned all the same."""
+    state, step = (str(steps[-1].get("verdict", "")), steps[-1]["step"]) if steps else ("", 0)
+    watch = f"Collapse watch at step {step:,}: {state}." if state else ""
+    word, sentence, line = "", NO_VERDICT, None
     if isinstance(evaluation, Mapping):
-        word = str(evaluation.get("verdict", "")).replace("_", " ")
-        tone, headline, sentence = HEADLINES.get(word, ("plain", word.capitalize() or "Evaluated", ""))
-        table = _try(lambda: arrange(evaluation["rows"]))
-        line = None if table is None or isinstance(table, DataError) else table.headline
-        return Verdict(tone, headline, str(evaluation.get("sentence") or sentence), line)
-    last = steps[-1] if steps else {}
-    if (state := last.get("verdict")) in ALARMS:
-        tone, headline, sentence = ALARMS[state]
-        return Verdict(tone, headline, f"{sentence} So says the collapse watch at step {last['step']}; the run is not evaluated.")
-    return Verdict("plain", "Not evaluated yet", "Whether it learned shows against the untrained encoder: jepakit eval RUN --data …")
+        word, sentence, line = str(evaluation.get("verdict", "")), str(evaluation.get("sentence", "")), _headline(evaluation)
+    if state in ALARMS and word != "learned":
+        tone, headline, alarm = ALARMS[state]
+        return Verdict(tone, headline, f"{alarm} {sentence}", watch, line)
+    tone, headline = HEADLINES.get(word, ("plain", word.capitalize() or "Not evaluated yet"))
+    return Verdict(tone, headline, sentence, watch, line)
+
+
+def _headline(evaluation: Mapping[str, Any]) -> Line | None:
+    table = _try(lambda: arrange(evaluation["rows"]))
+    return None if table is None or isinstance(table, DataError) else table.headline
 
 
 def _summary(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -176,8 +175,16 @@ def _results(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
         "pooling": str(evaluation.get("pooling") or ""),
         "pooling_scores": [(name, number(float(score))) for name, score in scores.items()],
         "sources": [(name, str(evaluation[name])) for name in ("data", "test") if evaluation.get(name)],
-        "health": _facts(evaluation.get("health") or {})["facts"],
+        "health": _health(evaluation.get("health") or {}),
+        "notes": [str(note) for note in evaluation.get("notes") or ()],
     }
+
+
+def _health(health: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """A header (the contenders), then one line a measure; empty where too few samples were measured."""
+    measures = dict.fromkeys(name for numbers in health.values() for name in numbers)
+    lines = [[name.replace("_", ", "), *(number(float(numbers.get(name, math.nan))) for numbers in health.values())] for name in measures]
+    return [["", *health], *lines] if lines else []
 
 
 def _training(steps: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -190,49 +197,6 @@ def _training(steps: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def _masks(masks: MaskPictures) -> Mapping[str, Any]:
     return {"pictures": [(id, figures.picture(pixels)) for id, pixels in zip(masks.ids, masks.pictures)]}
-
-
-def _embedding(embedding: EmbeddingMap) -> Mapping[str, Any]:
-    finite = _finite_rows(embedding)
-    flat = figures.flatten(finite.z)
-    if flat is None:
-        raise DataError(f"nothing to map: the {len(finite.z)} embeddings are too few, or all the same point (collapse).")
-    points, method = flat
-    image, keys = figures.scatter(points, finite.y, finite.class_names)
-    return {
-        "map": image,
-        "colours": keys,
-        "method": method,
-        "count": f"{len(finite.z):,}",
-        "left_out": len(embedding.z) - len(finite.z),
-        "many_classes": finite.y is not None and len(np.unique(finite.y)) > figures.LEGEND_LIMIT,
-        "labelled": finite.y is not None,
-        "neighbours": _neighbours(finite),
-    }
-
-
-def _finite_rows(embedding: EmbeddingMap) -> EmbeddingMap:
-    keep = np.flatnonzero(np.isfinite(embedding.z).all(axis=1))
-    y, pictures = (None if part is None else part[keep] for part in (embedding.y, embedding.pictures))
-    return replace(embedding, z=embedding.z[keep], ids=tuple(embedding.ids[i] for i in keep), y=y, pictures=pictures)
-
-
-def _neighbours(embedding: EmbeddingMap) -> list[tuple[Tile, list[Tile]]]:
-    """Queries spread evenly over the labels (over the samples without any), each with its nearest rows."""
-    count = len(embedding.z)
-    order = np.arange(count) if embedding.y is None else np.argsort(embedding.y, kind="stable")
-    queries = [int(order[int((place + 0.5) * count / QUERIES)]) for place in range(min(QUERIES, count))]
-    nearest = figures.neighbours(embedding.z, queries, NEIGHBOURS)
-    return [(_tile(embedding, query), [_tile(embedding, int(i), query) for i in row]) for query, row in zip(queries, nearest)]
-
-
-def _tile(embedding: EmbeddingMap, index: int, query: int | None = None) -> Tile:
-    y, match = embedding.y, ""
-    label = "" if y is None else figures.class_name(int(y[index]), embedding.class_names)
-    if y is not None and query is not None and min(y[index], y[query]) >= 0:
-        match = "same" if y[index] == y[query] else "other"
-    image = None if embedding.pictures is None else figures.picture(embedding.pictures[index])
-    return Tile(embedding.ids[index], label, image, match)
 
 
 def _facts(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """The rows of an evaluation as a table: one line a (probe, labels), the encoder beside what it has to beat.
 
-Called by `page`. Values come from `evaluation.json` and are only arranged and worded here, never computed.
+Called by `page` and by `jepakit eval`. Values come from `evaluation.json` and are only arranged and worded here, never computed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from jepakit.errors import DataError
-from jepakit.report.figures import Interval
 
 ROW_ORDER = ("encoder", "untrained", "raw")
 LOWER_IS_BETTER = frozenset({"mse", "rmse", "mae", "log_loss", "error"})
 SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "f1", "auc", "roc_auc", "error"})
 """Metrics in [0, 1] that people read in percent."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)

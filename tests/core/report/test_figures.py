@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from jepakit.report import figures
-from jepakit.report.figures import Interval, Panel
+from jepakit.report.figures import Panel
+from jepakit.report.table import Interval
 
 LOSS = Panel("Loss", {"loss": "loss"}, "")
 
@@ -55,31 +56,6 @@ def test_interval_plot_shows_every_row_in_its_own_colour() -> None:
     assert [colour in text for colour in figures.PALETTE[:3]] == [True, False, True]
 
 
-def test_flatten_keeps_groups_apart_and_is_repeatable() -> None:
-    rng = np.random.default_rng(np.random.Philox(key=2))
-    z = rng.normal(size=(40, 8)) + np.repeat([[0.0], [20.0]], 20, axis=0)
-    points, method = figures.flatten(z) or (np.empty(0), "")
-    assert method == "t-SNE"
-    within = np.linalg.norm(points[:20] - points[:20].mean(0), axis=1).max()
-    assert np.linalg.norm(points[:20].mean(0) - points[20:].mean(0)) > 2 * within
-    np.testing.assert_array_equal(points, (figures.flatten(z) or (None, ""))[0])
-
-
-def test_flatten_many_points_by_their_two_leading_components() -> None:
-    z = np.zeros((figures.TSNE_LIMIT + 1, 3), np.float32)
-    z[:, 2] = np.arange(len(z))
-    points, method = figures.flatten(z) or (np.empty(0), "")
-    assert method == "PCA"
-    np.testing.assert_allclose(np.abs(points[:, 0]), np.abs(z[:, 2] - z[:, 2].mean()), rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "z", [np.ones((30, 4)), np.zeros((30, 4)), np.eye(2), np.arange(30.0)[:, None]], ids=["ones", "zeros", "two", "one axis"]
-)
-def test_flatten_has_nothing_to_spread_out(z: np.ndarray) -> None:
-    assert figures.flatten(z) is None
-
-
 def test_scatter_names_each_class_and_leaves_out_unlabelled_points() -> None:
     points = np.arange(10.0).reshape(5, 2)
     image, keys = figures.scatter(points, np.array([0, 0, 7, -1, 1]), ["cat", "<b>"])
@@ -94,17 +70,6 @@ def test_scatter_of_many_classes_has_no_legend() -> None:
     points = np.arange(2.0 * count).reshape(count, 2)
     assert figures.scatter(points, np.arange(count), [])[1] == []
     assert len(figures.scatter(points, np.arange(count) % figures.LEGEND_LIMIT, [])[1]) == figures.LEGEND_LIMIT
-
-
-def test_neighbours_are_nearest_by_direction_without_the_query() -> None:
-    angles = np.array([0.0, 0.1, 0.3, 3.0])
-    z = np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.array([[1.0], [50.0], [0.1], [1.0]])
-    assert figures.neighbours(z, [0, 3], 2).tolist() == [[1, 2], [2, 1]]
-    assert figures.neighbours(z, [0], 9).shape == (1, 3)
-
-
-def test_neighbours_of_a_zero_embedding_are_finite() -> None:
-    assert figures.neighbours(np.zeros((3, 2)), [1], 2).tolist() == [[0, 2]]
 
 
 def test_picture_keeps_every_pixel() -> None:

@@ -50,7 +50,7 @@ def read(run: Path) -> Reading:
 
 def make_run(run: Path, name: str = "plain", verdict: str = "learned") -> Path:
     """A whole run folder with little in it; `name` goes wherever text can come from outside."""
-    (run / "config.yaml").write_text(f"name: {json.dumps(name)}\ndata: {json.dumps(name)}\n")
+    (run / "config.yaml").write_text(f"recipe: {json.dumps(name)}\ndata: {json.dumps(name)}\n")
     (run / "environment.json").write_text(json.dumps({"python": "3.11", name: [name, {"nested": name}]}))
     steps = [
         {"event": "step", "step": step, "loss": 1 / step, "rank": 9.0, "position_ratio": 0.5, "verdict": "healthy"} for step in (1, 2, 3)
@@ -63,7 +63,16 @@ def make_run(run: Path, name: str = "plain", verdict: str = "learned") -> Path:
     ]
     evaluation = {"rows": rows, "pooling": name, "pooling_scores": {name: 0.5}, "verdict": verdict, "sentence": f"So it is: {name}."}
     (run / "evaluation.json").write_text(
-        json.dumps({**evaluation, "run": name, "data": name, "test": name, "health": {name: 1.5, "n": [name]}})
+        json.dumps(
+            {
+                **evaluation,
+                "run": name,
+                "data": name,
+                "test": name,
+                "health": {"encoder": {"rank": 7.5}, name: {name: 1.5}},
+                "notes": [name],
+            }
+        )
     )
     rng = np.random.default_rng(np.random.Philox(key=4))
     pictures = rng.integers(0, 256, (9, 6, 6, 3), dtype=np.uint8)
@@ -105,7 +114,7 @@ def test_missing_part_becomes_a_sentence(tmp_path: Path, part: str) -> None:
 
 
 def test_config_alone_is_enough(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("name: tiny")
+    (tmp_path / "config.yaml").write_text("recipe: tiny")
     text = read(tmp_path).text
     assert "Not evaluated yet" in text
     assert "recipe tiny" in text
@@ -141,11 +150,12 @@ def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "tone", "headline"),
-    [("learned", "good", "Learned"), ("not learned", "warn", "Not learned"), ("collapsed", "bad", "Collapsed"), ("odd", "plain", "Odd")],
+    [("learned", "good", "Learned"), ("not learned", "warn", "Not learned"), ("unclear", "plain", "Unclear"), ("odd", "plain", "Odd")],
 )
 def test_verdict_has_its_words_and_its_colour(tmp_path: Path, verdict: str, tone: str, headline: str) -> None:
     html = render(make_run(tmp_path, verdict=verdict))
     assert f'<section class="verdict {tone}" id="verdict">\n<h2>{headline}</h2>' in html
+    assert "Collapse watch at step 3: healthy." in html
 
 
 @pytest.mark.parametrize(
@@ -158,11 +168,27 @@ def test_verdict_has_its_words_and_its_colour(tmp_path: Path, verdict: str, tone
     ],
 )
 def test_alarm_of_training_is_said_before_any_evaluation(tmp_path: Path, state: str, headline: str) -> None:
-    (tmp_path / "config.yaml").write_text("name: tiny")
+    (tmp_path / "config.yaml").write_text("recipe: tiny")
     (tmp_path / "metrics.jsonl").write_text(json.dumps({"event": "step", "step": 4, "loss": 0.0, "verdict": state}))
     html = render(tmp_path)
     assert f"<h2>{headline}</h2>" in html
-    assert ("at step 4" in html) == (state != "healthy")
+    assert f"Collapse watch at step 4: {state}." in html
+
+
+@pytest.mark.parametrize(("verdict", "headline"), [("learned", "Learned"), ("not learned", "Collapsed"), ("unclear", "Collapsed")])
+def test_alarm_stands_above_an_evaluation_unless_it_learned(tmp_path: Path, verdict: str, headline: str) -> None:
+    run = make_run(tmp_path, verdict=verdict)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"event": "step", "step": 4, "loss": 0.0, "verdict": "collapsed"}) + "\n")
+    html = render(run)
+    assert f"<h2>{headline}</h2>" in html
+    assert "So it is: plain." in html
+
+
+def test_health_has_a_column_for_each_contender(tmp_path: Path) -> None:
+    html = render(make_run(tmp_path))
+    assert "<tr><th></th><th>encoder</th><th>plain</th></tr>" in html
+    assert "<tr><td>rank</td><td>7.5</td><td>–</td></tr>" in html
 
 
 def test_embeddings_that_are_not_finite_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -191,6 +217,12 @@ def test_neighbours_are_framed_by_label(tmp_path: Path) -> None:
     assert neighbour_frames(run) == {"same": 0, "other": 36, "": 6}
     save_embedding(run, corners, np.full(14, -1), ids)
     assert neighbour_frames(run) == {"same": 0, "other": 0, "": 42}
+
+
+def test_each_of_a_few_samples_is_a_query_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    save_embedding(run, np.eye(4), None, ["a", "b", "c", "d"])
+    assert re.findall(r'<div class="query">\s*<figure title="(.)">', render(run)) == ["a", "b", "c", "d"]
 
 
 def test_summary_takes_the_latest_value_of_each_number(tmp_path: Path) -> None:
