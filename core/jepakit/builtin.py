@@ -1,4 +1,8 @@
-"""The core's own components, registered like any plugin's. Light: nothing named here is imported before a run asks for it."""
+"""The core's own components, registered like any plugin's. Light: nothing named here is imported before a run asks for it.
+
+RawFunctionTarget, CrossStreamTarget and MultiTarget are absent: they are made of other parts, which YAML can't name. A plugin builds
+one of them in a factory of its own and registers that.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +36,6 @@ _COMPONENTS = (
     _spec("target", "ema", "targets:EmaTarget", "EmaSettings", "a moving average of the context encoder"),
     _spec("target", "frozen", "targets:FrozenTarget", "FrozenSettings", "an encoder that does not train"),
     _spec("target", "online", "targets:OnlineTarget", "OnlineSettings", "the context encoder itself"),
-    _spec("target", "raw-function", "targets:RawFunctionTarget", "RawFunctionSettings", "a function of the raw input"),
-    _spec("target", "cross-stream", "targets:CrossStreamTarget", "CrossStreamSettings", "the embedding of another stream"),
-    _spec("target", "multi", "targets:MultiTarget", "MultiSettings", "several targets side by side"),
     _spec("transform", "levels", "targets_transform:LevelsTransform", "LevelsSettings", "picks, mixes and normalises blocks"),
     _spec("objective", "smooth-l1", "objectives:SmoothL1", "SmoothL1Settings", "L1 with a quadratic floor"),
     _spec("objective", "l1", "objectives:L1", "L1Settings", "mean absolute difference"),

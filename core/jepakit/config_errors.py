@@ -37,6 +37,7 @@ def _sentence(item: ErrorDetails, where: str, owner: str, model: type[BaseModel]
     if item["type"] == "value_error":
         return f"{where}: {item['msg'].removeprefix('Value error, ')}"
     expected = item["msg"].removeprefix("Input should be ").partition(", unable to parse")[0]
+    expected = f"a number {expected}" if expected.startswith(("greater", "less", "finite")) else expected
     value = item["input"]
     hint = nearest(value, re.findall(r"'([^']*)'", expected)) if isinstance(value, str) else ""
     return f"{where}: expected {expected}, got {value!r}.{hint}" if hint else f"{where}: expected {expected}, got {value!r}"
