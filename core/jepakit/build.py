@@ -27,7 +27,7 @@ from jepakit.config import Component, RunConfig
 from jepakit.contracts import Masker, Modality, Reader, Sample, Tokenizer, ViewMaker
 from jepakit.jepa import Jepa, Term
 from jepakit.model.backbone import Backbone
-from jepakit.plugin_host.loader import Host, load
+from jepakit.plugin_host.host import Host, load
 
 FIT_SAMPLES = 2_000
 """How many training samples a tokenizer sees to fit its scalers: enough for a mean to within a few per cent of a standard deviation."""

@@ -19,7 +19,7 @@ from jepakit.data.stream import sample_rng, step_rng
 from jepakit.evaluate.run import evaluate_encoder
 from jepakit.evaluate.rows import Evaluation
 from jepakit.horizon import Horizon
-from jepakit.plugin_host.loader import Host
+from jepakit.plugin_host.host import Host
 from jepakit.report.artifacts import save_masks
 from jepakit.runs import RunFolder, environment, read_config
 from jepakit.sources import open_source

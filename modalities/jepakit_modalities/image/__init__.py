@@ -1,0 +1,1 @@
+"""Images: (C, H, W) arrays as stored."""
