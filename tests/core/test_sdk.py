@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from jepakit import sdk
 
 
@@ -20,6 +21,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_registering_needs_no_heavy_package() -> None:
-    code = "import sys\nfrom jepakit.sdk import API, ComponentSpec, RecipeSpec, hookimpl\nprint({'torch', 'numpy', 'pydantic'} & set(sys.modules))"
+    heavy = "{'torch', 'numpy', 'pydantic'} & set(sys.modules)"
+    code = f"import sys\nfrom jepakit.sdk import API, ComponentSpec, RecipeSpec, hookimpl\nprint({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from jepakit.errors import ConfigError
 from jepakit.plugin_host.catalogue import CatalogueEntry, install_hint, read_catalogue
 

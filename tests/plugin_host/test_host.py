@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from jepakit.builtin import register_components
 from jepakit.errors import PluginError
 from jepakit.plugin_host.loader import load

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from jepakit.errors import ConfigError, PluginError, UsageError
 from jepakit.plugin_host.loader import Host, PluginStatus, discover
 
