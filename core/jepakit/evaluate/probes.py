@@ -69,7 +69,7 @@ def preparation(train: np.ndarray, settings: EvalSettings, seed: int) -> Pipelin
     rows = train[subsample(len(train), settings.max_fit_rows, seed)].astype(np.float32)
     steps: list[tuple[str, Any]] = [("scale", StandardScaler())]
     if train.shape[1] > settings.max_width:
-        count = min(settings.components, len(rows) - 1)
+        count = min(settings.components, len(rows) - 1, rows.shape[1])
         steps.append(("reduce", PCA(count, svd_solver="randomized", random_state=seed)))
     with np.errstate(invalid="ignore", divide="ignore"):  # constant features have no variance to share out
         return Pipeline(steps).fit(rows)

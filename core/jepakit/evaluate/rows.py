@@ -15,7 +15,7 @@ import numpy as np
 from jepakit.errors import DataError
 from jepakit.evaluate.features import FeatureSet
 from jepakit.evaluate.probes import Fitted, Probe, cross_validated, preparation, prepared, probes, with_all_labels, with_few_labels
-from jepakit.evaluate.scores import METRICS, interval, resample_weights, resampled, value
+from jepakit.evaluate.scores import METRICS, interval, resample_counts, resampled, value
 from jepakit.evaluate.settings import EvalSettings
 from jepakit.evaluate.splits import held_out, is_classes
 from jepakit.evaluate.verdict import Judged, judge
@@ -134,13 +134,13 @@ def pooling_scores(encoder: FeatureSet, untrained: FeatureSet, settings: EvalSet
 
 def _measured(name: str, split: _Split, settings: EvalSettings, seed: int, notes: list[str]) -> Iterator[tuple[Row, np.ndarray]]:
     """Every row of one contender, with its bootstrap values."""
-    weights = resample_weights(len(split.truth), settings.resamples, seed)
+    counts = resample_counts(len(split.truth), settings.resamples, seed)
     for probe in probes(split.labels, settings):
         for labels, fitted in _fits(probe, split, settings, seed):
             if not fitted.converged:
                 notes.append(f"{name}, {probe.name}, {labels} labels: the solver stopped after {settings.iterations} steps, not converged.")
             for metric in _metrics(split.labels, labels):
-                samples = resampled(METRICS[metric], split.truth, fitted.predictions, weights, seed)
+                samples = resampled(METRICS[metric], split.truth, fitted.predictions, counts, seed)
                 low, high = interval(samples)
                 yield Row(name, probe.name, labels, metric, value(METRICS[metric], split.truth, fitted.predictions), low, high), samples
 

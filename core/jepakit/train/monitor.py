@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from jepakit.contracts import StepOutput
-from jepakit.crossrank import all_gather_rows
+from jepakit.crossrank import all_gather_rows, world_size
 from jepakit.measures import mean_cosine, per_dim_std, position_ratio, rankme
 from jepakit.objectives import pooled_contexts
 from jepakit.settings import Settings
@@ -187,7 +187,8 @@ class _Window:
         """Keep what one step shows; a step with values that are not finite empties the window."""
         pooled = all_gather_rows(pooled_contexts(out)[0].detach()).cpu()
         calls = -(-self._settings.min_embeddings // len(pooled))
-        queries = tuple(all_gather_rows(part).cpu() for part in _draw(_query_rows(out), self._settings.max_queries // calls, step))
+        share = self._settings.max_queries // (calls * world_size())
+        queries = tuple(all_gather_rows(part).cpu() for part in _draw(_query_rows(out), share, step))
         if not all(bool(torch.isfinite(part).all()) for part in (pooled, *queries)):
             self._pooled, self._queries = [], []
             return

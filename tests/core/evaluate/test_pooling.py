@@ -1,0 +1,66 @@
+"""Poolings against plain numpy, padding that must not matter, and what is left out when it can't be had."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jepakit.contracts import Features
+from jepakit.evaluate.pooling import POOLINGS, pool
+
+
+def tokens(batch: int, count: int, width: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(batch, count, width, generator=torch.Generator().manual_seed(seed))
+
+
+def test_moments_equal_numpy() -> None:
+    x = tokens(3, 5, 4)
+    pooled, plain = pool(Features(last=x)), x.double().numpy()
+    mean, std, largest = plain.mean(1), plain.std(1), plain.max(1)
+    np.testing.assert_allclose(pooled["mean"], mean, atol=1e-6)
+    np.testing.assert_allclose(pooled["mean+std"], np.concatenate((mean, std), 1), atol=1e-6)
+    np.testing.assert_allclose(pooled["mean+max"], np.concatenate((mean, largest), 1), atol=1e-6)
+    np.testing.assert_allclose(pooled["flat"], plain.reshape(3, 20), atol=2e-3)
+    assert list(pooled) == ["mean", "mean+std", "mean+max", "flat"]
+
+
+@given(st.integers(1, 5), st.sampled_from([0.0, 1e9, float("nan"), float("-inf")]))
+@settings(max_examples=20, deadline=None)
+def test_padding_changes_nothing(padding: int, junk: float) -> None:
+    x, level = tokens(2, 4, 3), tokens(2, 4, 3, seed=1)
+    fill = torch.full((2, padding, 3), junk)
+    valid = (torch.arange(4 + padding) < 4).expand(2, -1)
+    clean = pool(Features(last=x, levels=(level,)))
+    padded = pool(Features(last=torch.cat((x, fill), 1), levels=(torch.cat((level, fill), 1),), valid=valid))
+    assert set(clean) - set(padded) == {"flat"}
+    for kind, z in padded.items():
+        torch.testing.assert_close(z, clean[kind])
+
+
+def test_levels_are_normalised_and_stand_before_the_last() -> None:
+    x, level = tokens(2, 4, 6), tokens(2, 4, 6, seed=1)
+    z = pool(Features(last=x, levels=(1000 * level + 7,)), ("levels:mean+std",))["levels:mean+std"]
+    torch.testing.assert_close(z[:, 12:], pool(Features(last=x), ("mean+std",))["mean+std"])
+    normalised = (level - level.mean(-1, keepdim=True)) / level.std(-1, correction=0, keepdim=True)
+    torch.testing.assert_close(z[:, :6], normalised.mean(1), atol=1e-3, rtol=1e-3)
+
+
+def test_prefix_is_the_mean_of_prefix_tokens() -> None:
+    prefix = tokens(2, 3, 4)
+    torch.testing.assert_close(pool(Features(last=tokens(2, 5, 4), prefix=prefix), ("prefix",))["prefix"], prefix.mean(1))
+
+
+def test_what_cannot_be_had_is_left_out() -> None:
+    assert list(pool(Features(last=tokens(1, 200, 100)))) == ["mean", "mean+std", "mean+max"]  # flat would hold 20,000 values
+    assert pool(Features(last=tokens(1, 2, 3)), ()) == {}
+    with pytest.raises(ValueError, match="median"):
+        pool(Features(last=tokens(1, 2, 3)), ("median",))
+
+
+def test_half_precision_is_pooled_in_float32() -> None:
+    pooled = pool(Features(last=tokens(2, 4, 3).bfloat16()), POOLINGS)
+    assert pooled["mean"].dtype == torch.float32
+    assert pooled["flat"].dtype == torch.float16
