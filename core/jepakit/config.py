@@ -38,7 +38,7 @@ class DataSettings(Settings):
     """How samples become batches."""
 
     batch: int = Field(256, ge=1, description="samples an optimiser step, over all micro-batches")
-    collate: Literal["pad", "truncate_tail", "truncate_random", "bucket"] = Field(
+    collate: Literal["pad", "truncate_tail", "truncate_random", "truncate_mean"] = Field(
         "pad", description="what becomes of index sets of unequal size"
     )
     workers: int = Field(0, ge=0, description="processes that prepare batches; 0 = the training process itself")

@@ -23,7 +23,8 @@ from jepakit.plugin_host.host import Host
 from jepakit.report.artifacts import save_masks
 from jepakit.runs import RunFolder, environment, read_config
 from jepakit.sources import open_source
-from jepakit.train.loop import Emit, Result, train as train_loop
+from jepakit.train.loop import Emit, Result, pick_device
+from jepakit.train.loop import train as train_loop
 
 DEFAULT_STEPS = 1_000
 """Steps when a recipe names neither steps nor minutes: below about 600 a JEPA has barely left the position-only solution."""
@@ -36,7 +37,7 @@ def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Re
     reader = open_source(config, modality, data, "train")
     parts = build(config, host, reader.spec(), modality)
     fit_tokenizers(parts, reader)
-    with RunFolder.create(out, {**config.resolved(), "source": data}, environment(plugins=host.used(config))) as run:
+    with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host)) as run:
         draw_masks(run.path, config, parts, reader)
         host.hook.before_run(run=str(out), config=config.resolved())
         return finish(host, run, train_loop(config, parts, reader, run, emit, horizon=Horizon(planned_steps(config)), start=None))
@@ -60,6 +61,11 @@ def finish(host: Host, run: RunFolder, result: Result) -> Result:
     """Tells plugins that the run ended."""
     host.hook.after_run(run=str(run.path), status=result.status)
     return result
+
+
+def facts(config: RunConfig, host: Host) -> dict[str, Any]:
+    """What the run ran on, for environment.json."""
+    return environment(threads=torch.get_num_threads(), device=str(pick_device(config.train.device)), plugins=host.used(config))
 
 
 def planned_steps(config: RunConfig) -> int:

@@ -2,7 +2,8 @@
 
 Ragged index sets have three ways out. `pad` is exact. `truncate_tail` cuts every list to the shortest of the batch from the tail, which
 is what the released code of the masked systems does and which biases contexts towards the first positions. `truncate_random` costs
-the same without the bias.
+the same without the bias. `truncate_mean` cuts longer lists at random to the mean length of the batch and pads shorter ones: most of the
+cost of padding is saved and few tokens are lost.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from jepakit.contracts import (
 )
 from jepakit.errors import ContractError, DataError
 
-CollateMode = Literal["pad", "truncate_tail", "truncate_random"]
+CollateMode = Literal["pad", "truncate_tail", "truncate_random", "truncate_mean"]
 
 
 @dataclass(frozen=True)
@@ -185,12 +186,18 @@ class Cutter:
 
     def __call__(self, sets: Sequence[IndexSet]) -> IndexSet:
         sizes = [len(part.idx) for part in sets]
-        shortest = min(sizes)
-        if self._mode != "pad" and shortest:
-            sets = [part if size == shortest else self._cut(part, shortest) for part, size in zip(sets, sizes)]
+        limit = self._limit(sizes)
+        if limit:
+            sets = [part if size <= limit else self._cut(part, limit) for part, size in zip(sets, sizes)]
         self._seen += sum(sizes)
         self._kept += sum(len(part.idx) for part in sets)
         return stacked(sets)
+
+    def _limit(self, sizes: Sequence[int]) -> int:
+        """The longest list that is let through; 0 for any length."""
+        if self._mode == "pad":
+            return 0
+        return round(sum(sizes) / len(sizes)) if self._mode == "truncate_mean" else min(sizes)
 
     def _cut(self, part: IndexSet, size: int) -> IndexSet:
         if self._mode == "truncate_tail":

@@ -1,0 +1,135 @@
+"""The evaluation of a run: its encoder, the same encoder untrained and raw features, on the same samples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from jepakit import checkpoint, disk, precision
+from jepakit.build import Parts, build, build_modality
+from jepakit.config import RunConfig
+from jepakit.contracts import Batch, Features, Modality, Reader
+from jepakit.contracts.carriers import to_device
+from jepakit.data.loader import eval_batches
+from jepakit.evaluate.features import FeatureSet, extract, raw_features
+from jepakit.evaluate.rows import Evaluation, FeatureSource, evaluate
+from jepakit.model.backbone import Backbone
+from jepakit.plugin_host.host import Host
+from jepakit.report.artifacts import EVALUATION, save_embedding
+from jepakit.sources import has_test_split, open_source
+from jepakit.train.loop import Emit, pick_device
+
+BATCH = 256
+MOST_SHOWN = 1_000
+"""Samples in the embedding map of the report."""
+THUMBNAIL = 64
+"""Largest side of a picture in the map, in pixels."""
+
+
+def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: str | None, emit: Emit) -> Evaluation:
+    """Everything from the newest checkpoint to evaluation.json and the embedding map in the run folder."""
+    modality = build_modality(config, host)
+    train_reader = open_source(config, modality, data, "train")
+    test_reader = open_source(config, modality, test or data, "test") if test or has_test_split(data) else None
+    trained = build(config, host, train_reader.spec(), modality)
+    start = checkpoint.load_latest(out)
+    checkpoint.unpack_module("model", start.tensors, trained.jepa)
+    untrained = build(config, host, train_reader.spec(), modality)
+    same_scalers(trained, untrained)
+    sources = {}
+    for name, parts in (("encoder", trained), ("untrained", untrained)):
+        emit({"event": "features", "row": name})
+        sources[name] = features_of(config, parts, train_reader, test_reader)
+    emit({"event": "features", "row": "raw"})
+    raw = FeatureSource(raw_features(train_reader, modality), None if test_reader is None else raw_features(test_reader, modality))
+    emit({"event": "probes"})
+    found = evaluate(
+        sources["encoder"], sources["untrained"], raw, settings=config.evaluate, seed=config.train.seed, run=str(out), data=data
+    )
+    disk.replace_file(out / EVALUATION, json.dumps(found.to_json(), indent=1).encode())
+    keep_map(out, config, sources["encoder"], found.pooling, modality, train_reader, test_reader)
+    host.hook.after_eval(run=str(out), rows=found.to_json()["rows"])
+    return found
+
+
+def same_scalers(trained: Parts, untrained: Parts) -> None:
+    """The untrained encoder sees inputs scaled as the trained one does: buffers of tokenizers are fitted, not trained."""
+    for name, tokenizer in untrained.tokenizers.items():
+        for (_, own), (_, fitted) in zip(tokenizer.named_buffers(), trained.tokenizers[name].named_buffers()):
+            own.copy_(fitted)
+
+
+def chosen_backbone(config: RunConfig, parts: Parts) -> Backbone:
+    """The encoder that users keep: the averaged one where there is one (what the papers evaluate), else the context encoder."""
+    average = getattr(parts.jepa.target, "average", None)
+    if config.evaluate.encoder == "context" or average is None:
+        return parts.jepa.backbone
+    tokenizers = average.tokenizers if len(average.tokenizers) else parts.jepa.backbone.tokenizers
+    return Backbone(dict(tokenizers.items()), average.encoder)
+
+
+class Embed(nn.Module):
+    """An encoder as one function of a batch, so that it can run in any number format."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.levels = (backbone.encoder.depth // 2 - 1,) if backbone.encoder.depth > 1 else ()
+
+    def forward(self, batch: Batch) -> Features:
+        """Features of all tokens, with the middle block as level."""
+        return self.backbone.embed(batch, levels=self.levels)
+
+
+def features_of(config: RunConfig, parts: Parts, train: Reader, test: Reader | None) -> FeatureSource:
+    """Frozen features of both splits under all poolings."""
+    device = pick_device(config.train.device)
+    module = Embed(chosen_backbone(config, parts)).to(device).eval()
+    number_format = precision.resolve(config.train.precision, device)
+
+    def embed(batch: Batch) -> Features:
+        features: Features = precision.run(module, number_format, to_device(batch, device))
+        return features
+
+    def of(reader: Reader) -> FeatureSet:
+        return extract(embed, eval_batches(reader, BATCH, parts.tokenizers), config.evaluate.poolings)
+
+    return FeatureSource(of(train), None if test is None else of(test))
+
+
+def keep_map(
+    out: Path,
+    config: RunConfig,
+    source: FeatureSource,
+    pooling: str,
+    modality: Modality,
+    train: Reader,
+    test: Reader | None,
+) -> None:
+    """Embeddings and pictures of test samples (training samples when nothing else was given) for the report."""
+    features, reader = (source.test, test) if source.test is not None and test is not None else (source.train, train)
+    rows = np.unique(np.linspace(0, len(features) - 1, min(MOST_SHOWN, len(features))).round().astype(int))
+    shown = features.take(rows)
+    pictures = [modality.picture(reader.read(int(row))) for row in rows]
+    labels = shown.labels if shown.labels is not None and shown.labels.dtype.kind == "i" else None
+    names = reader.spec().get("class_names") or ()
+    save_embedding(
+        out,
+        shown.by_pooling[pooling].astype(np.float32),
+        labels,
+        shown.ids,
+        thumbnails([picture for picture in pictures if picture is not None], len(rows)),
+        [str(name) for name in names],
+    )
+
+
+def thumbnails(pictures: list[np.ndarray], expected: int) -> np.ndarray | None:
+    """Pictures of one size, every n-th pixel of large ones; None when there are none or sizes differ."""
+    small = [picture[:: -(-max(picture.shape[:2]) // THUMBNAIL), :: -(-max(picture.shape[:2]) // THUMBNAIL)] for picture in pictures]
+    if len(small) != expected or len({picture.shape for picture in small}) != 1:
+        return None
+    return np.stack(small)
+
