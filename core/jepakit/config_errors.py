@@ -46,8 +46,7 @@ def _sentence(item: ErrorDetails, where: str, owner: str, model: type[BaseModel]
 def _path(item: ErrorDetails, raw: Any) -> Iterable[str | int]:
     """The part of pydantic's location that stands in the config: it also names members of unions, which no user wrote."""
     for part in item["loc"]:
-        if (isinstance(raw, Mapping) and part in raw) or (isinstance(raw, list) and isinstance(part, int) and part < len(raw)):
-            raw = raw[part]
+        inside = raw if isinstance(raw, Mapping) else dict(enumerate(raw)) if isinstance(raw, list) else {}
+        if part in inside or item["type"] == "missing":
             yield part
-        elif item["type"] == "missing":
-            yield part
+        raw = inside.get(part, raw)
