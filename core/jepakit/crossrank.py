@@ -61,13 +61,13 @@ class _Sum(torch.autograd.Function):
     """y = sum over ranks of x. Each rank's loss depends on every x through y, hence the sum in the backward pass as well."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ARG004
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
         total = grads[0].clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,12 @@ import torch
 from jepakit import checkpoint
 from jepakit.build import Parts, build, build_modality, fit_tokenizers
 from jepakit.config import RunConfig, load_config
-from jepakit.contracts import Modality, Reader
+from jepakit.contracts import Reader
 from jepakit.data.collate import prepare
 from jepakit.data.stream import sample_rng, step_rng
-from jepakit.evaluate.run import evaluate_encoder
 from jepakit.evaluate.rows import Evaluation
+from jepakit.evaluate.run import evaluate_encoder
+from jepakit.forecast import Plan, forecast
 from jepakit.horizon import Horizon
 from jepakit.plugin_host.host import Host
 from jepakit.report.artifacts import save_masks
@@ -29,6 +28,13 @@ from jepakit.train.loop import train as train_loop
 DEFAULT_STEPS = 1_000
 """Steps when a recipe names neither steps nor minutes: below about 600 a JEPA has barely left the position-only solution."""
 MASK_PICTURES = 12
+
+
+def plan(config: RunConfig, host: Host, data: str) -> Plan:
+    """What `train` would do, without training: opens the data, builds the model, collates one batch."""
+    modality = build_modality(config, host)
+    reader = open_source(config, modality, data, "train")
+    return forecast(config, build(config, host, reader.spec(), modality), reader)
 
 
 def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Result:
@@ -111,27 +117,3 @@ def draw_masks(run: Path, config: RunConfig, parts: Parts, reader: Reader) -> No
         pictures.append(picture)
         ids.append(sample.id)
     save_masks(run, np.stack(pictures), ids)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do, without doing it."""
-
-    recipe: str
-    modality: str
-    samples: int
-    tokens: int | None
-    context_tokens: float | None
-    query_tokens: float | None
-    parameters: dict[str, int]
-    steps: str
-    samples_seen: int | None
-    epochs: float | None
-    batch: int
-    precision: str
-    device: str
-    memory_mib: int
-
-    def to_json(self) -> dict[str, Any]:
-        """All numbers by name."""
-        return asdict(self)

@@ -37,11 +37,11 @@ class SmoothL1Settings(Settings):
 class SmoothL1(Objective):
     """Smooth L1 between prediction and target, mean over the width (the released code of I-JEPA; its paper says L2)."""
 
-    def __init__(self, settings: SmoothL1Settings, *, width: int) -> None:  # noqa: ARG002
+    def __init__(self, settings: SmoothL1Settings, *, width: int) -> None:
         super().__init__()
         self.beta = settings.beta
 
-    def forward(self, out: StepOutput, step: int) -> Tensor:  # noqa: ARG002
+    def forward(self, out: StepOutput, step: int) -> Tensor:
         return over_queries(out, lambda p, t: F.smooth_l1_loss(p, t, reduction="none", beta=self.beta).mean(-1))
 
 
@@ -52,10 +52,10 @@ class L1Settings(Settings):
 class L1(Objective):
     """Mean absolute difference (V-JEPA, arXiv 2404.08471, section 3.1)."""
 
-    def __init__(self, settings: L1Settings, *, width: int) -> None:  # noqa: ARG002
+    def __init__(self, settings: L1Settings, *, width: int) -> None:
         super().__init__()
 
-    def forward(self, out: StepOutput, step: int) -> Tensor:  # noqa: ARG002
+    def forward(self, out: StepOutput, step: int) -> Tensor:
         return over_queries(out, lambda p, t: (p - t).abs().mean(-1))
 
 
@@ -66,10 +66,10 @@ class MseSettings(Settings):
 class Mse(Objective):
     """Mean squared difference."""
 
-    def __init__(self, settings: MseSettings, *, width: int) -> None:  # noqa: ARG002
+    def __init__(self, settings: MseSettings, *, width: int) -> None:
         super().__init__()
 
-    def forward(self, out: StepOutput, step: int) -> Tensor:  # noqa: ARG002
+    def forward(self, out: StepOutput, step: int) -> Tensor:
         return over_queries(out, lambda p, t: (p - t).square().mean(-1))
 
 
@@ -80,10 +80,10 @@ class CosineSettings(Settings):
 class Cosine(Objective):
     """1 - cosine between prediction and target (3D-JEPA, arXiv 2409.15803, section 3.3)."""
 
-    def __init__(self, settings: CosineSettings, *, width: int) -> None:  # noqa: ARG002
+    def __init__(self, settings: CosineSettings, *, width: int) -> None:
         super().__init__()
 
-    def forward(self, out: StepOutput, step: int) -> Tensor:  # noqa: ARG002
+    def forward(self, out: StepOutput, step: int) -> Tensor:
         return over_queries(out, lambda p, t: 1.0 - F.cosine_similarity(p, t, dim=-1))
 
 
@@ -107,11 +107,11 @@ class VarianceSettings(Settings):
 class Variance(Objective):
     """Hinge on the standard deviation of each dimension of the pooled context (VICReg, arXiv 2105.04906, equation 1)."""
 
-    def __init__(self, settings: VarianceSettings, *, width: int) -> None:  # noqa: ARG002
+    def __init__(self, settings: VarianceSettings, *, width: int) -> None:
         super().__init__()
         self.floor = settings.floor
 
-    def forward(self, out: StepOutput, step: int) -> Tensor:  # noqa: ARG002
+    def forward(self, out: StepOutput, step: int) -> Tensor:
         rows = [all_gather_rows(part) for part in pooled_contexts(out)]
         return torch.stack([F.relu(self.floor - (part.var(0) + 1e-4).sqrt()).mean() for part in rows]).mean()
 
@@ -123,10 +123,10 @@ class CovarianceSettings(Settings):
 class Covariance(Objective):
     """Squared off-diagonal covariance of the pooled context over the width (VICReg, arXiv 2105.04906, equation 3)."""
 
-    def __init__(self, settings: CovarianceSettings, *, width: int) -> None:  # noqa: ARG002
+    def __init__(self, settings: CovarianceSettings, *, width: int) -> None:
         super().__init__()
 
-    def forward(self, out: StepOutput, step: int) -> Tensor:  # noqa: ARG002
+    def forward(self, out: StepOutput, step: int) -> Tensor:
         terms = []
         for part in pooled_contexts(out):
             centred = all_gather_rows(part)
@@ -149,7 +149,7 @@ class GaussianSlices(Objective):
     Source: LeJEPA, Balestriero and LeCun 2025 (arXiv 2511.08544), section 4.
     """
 
-    def __init__(self, settings: GaussianSlicesSettings, *, width: int) -> None:  # noqa: ARG002
+    def __init__(self, settings: GaussianSlicesSettings, *, width: int) -> None:
         super().__init__()
         self.settings = settings
 

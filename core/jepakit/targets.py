@@ -53,10 +53,9 @@ class EmaTarget(TargetProvider):
             return {name: self._encode(streams[name], tokens.get(name), name) for name in names}
 
     def _encode(self, raw: Raw, shared: Tokens | None, name: str) -> Tensor:
-        own = "tokenizer" in self.settings.scope
-        if not own and shared is None:
+        tokens = self.average.tokenizer(name)(raw) if "tokenizer" in self.settings.scope else shared
+        if tokens is None:
             raise ContractError(f"no tokens of stream '{name}' to share with the target encoder")
-        tokens = self.average.tokenizer(name)(raw) if own else shared
         return self.transform(self.average.encode(tokens, levels=self.transform.levels), tokens.valid)
 
     @torch.no_grad()
@@ -97,7 +96,7 @@ class FrozenSettings(Settings):
 class FrozenTarget(TargetProvider):
     """The encoder as it was when the run began; never updated (SALT, arXiv 2509.24317, section 3; V-JEPA 2-AC)."""
 
-    def __init__(self, settings: FrozenSettings, *, backbone: Backbone, transform: TargetTransform) -> None:  # noqa: ARG002
+    def __init__(self, settings: FrozenSettings, *, backbone: Backbone, transform: TargetTransform) -> None:
         super().__init__()
         self.transform = transform
         self.width = transform.out_width(backbone.encoder.width)
@@ -158,7 +157,8 @@ class RawFunctionTarget(TargetProvider):
     def _checked(self, name: str, target: Tensor, tokens: Mapping[str, Tokens]) -> Tensor:
         if name in tokens and target.shape[:2] != tokens[name].x.shape[:2]:
             raise ContractError(
-                f"the target function returned {tuple(target.shape)} for stream '{name}' of {tuple(tokens[name].x.shape[:2])} (samples, tokens); "
+                f"the target function returned {tuple(target.shape)} for stream '{name}' of {tuple(tokens[name].x.shape[:2])} (samples, "
+                "tokens); "
                 "it must return one row a token"
             )
         return target.float()

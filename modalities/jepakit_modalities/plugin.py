@@ -12,9 +12,15 @@ IMAGE = "jepakit_modalities.image"
 def register_components() -> list[ComponentSpec]:
     """Images: what they are, how they become tokens, how they are cropped."""
     return [
-        ComponentSpec("modality", "image", f"{IMAGE}.modality:ImageModality", summary="2-D images of any channel count, uint8, uint16 or float"),
         ComponentSpec(
-            "tokenizer", "image-patch", f"{IMAGE}.tokenizer:PatchTokenizer", f"{IMAGE}.tokenizer:PatchSettings", "square patches, one token each"
+            "modality", "image", f"{IMAGE}.modality:ImageModality", summary="2-D images of any channel count, uint8, uint16 or float"
+        ),
+        ComponentSpec(
+            "tokenizer",
+            "image-patch",
+            f"{IMAGE}.tokenizer:PatchTokenizer",
+            f"{IMAGE}.tokenizer:PatchSettings",
+            "square patches, one token each",
         ),
         ComponentSpec("view", "image-crop", f"{IMAGE}.views:CropView", f"{IMAGE}.views:CropSettings", "random resized crop and flip"),
     ]
@@ -25,5 +31,7 @@ def register_recipes() -> list[RecipeSpec]:
     """Complete run configs for images."""
     return [
         RecipeSpec("image", "image", f"{IMAGE}:recipes/image.yaml", "I-JEPA on images", "arXiv 2301.08243"),
-        RecipeSpec("image-quick", "image", f"{IMAGE}:recipes/image_quick.yaml", "I-JEPA in two minutes on small images", "arXiv 2301.08243"),
+        RecipeSpec(
+            "image-quick", "image", f"{IMAGE}:recipes/image_quick.yaml", "I-JEPA in two minutes on small images", "arXiv 2301.08243"
+        ),
     ]

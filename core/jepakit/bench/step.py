@@ -60,11 +60,13 @@ class FlatPatches(Tokenizer):
         self.width = WIDTH
         self.proj = nn.Linear(PATCH_VALUES, WIDTH)
 
-    def layout(self, sample: Sample, stream: str) -> Layout | None:  # noqa: ARG002
+    def layout(self, sample: Sample, stream: str) -> Layout | None:
         return None
 
     def forward(self, raw: Raw) -> Tokens:
-        assert raw.coords is not None and raw.valid is not None and raw.channel is not None
+        assert raw.coords is not None
+        assert raw.valid is not None
+        assert raw.channel is not None
         return Tokens(self.proj(raw.values.to(self.proj.weight.dtype)), raw.coords, raw.valid, raw.channel)
 
 

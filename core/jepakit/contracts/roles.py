@@ -167,7 +167,9 @@ class TargetProvider(nn.Module, ABC):
     width: int
 
     @abstractmethod
-    def forward(self, streams: Mapping[str, Raw], tokens: Mapping[str, Tokens], online: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:
+    def forward(
+        self, streams: Mapping[str, Raw], tokens: Mapping[str, Tokens], online: nn.Module, names: Sequence[str]
+    ) -> dict[str, Tensor]:
         """Targets (B, N, Dt) for every valid token of each named stream, one pass a stream. `online` is the context backbone."""
 
     def settle(self, online: nn.Module) -> None:

@@ -37,4 +37,6 @@ class ReadBudget:
         if decoded > self.max_decoded_bytes:
             raise DataError(f"{name}: unpacks to {decoded} bytes, more than the {self.max_decoded_bytes} allowed")
         if decoded > self.max_ratio * max(stored, 1) and decoded > 64 << 20:
-            raise DataError(f"{name}: unpacks to {decoded} bytes from {stored}, a ratio above {self.max_ratio:g}; refused as a decompression bomb")
+            raise DataError(
+                f"{name}: unpacks to {decoded} bytes from {stored}, a ratio above {self.max_ratio:g}; refused as a decompression bomb"
+            )

@@ -25,7 +25,6 @@ from jepakit.contracts import (
     Masker,
     MaskPlan,
     MaskRequest,
-    Query,
     Raw,
     Sample,
     Tokenizer,
@@ -79,7 +78,9 @@ def collate(prepared: Sequence[Prepared], mode: CollateMode, rng: np.random.Gene
     names = list(prepared[0].sample.streams)
     for part in prepared:
         if list(part.sample.streams) != names:
-            raise DataError(f"sample {part.sample.id} has streams {list(part.sample.streams)}, others have {names}; one batch needs the same ones")
+            raise DataError(
+                f"sample {part.sample.id} has streams {list(part.sample.streams)}, others have {names}; one batch needs the same ones"
+            )
     plans = [part.plan for part in prepared if part.plan is not None]
     return Batch(
         streams={name: stack_stream([part.sample for part in prepared], [part.layouts[name] for part in prepared], name) for name in names},
@@ -128,7 +129,8 @@ def stack_arrays(arrays: Sequence[np.ndarray], ids: Sequence[str]) -> tuple[Tens
     extent = np.array([array.shape for array in arrays], dtype=np.int64)
     out = np.zeros((len(arrays), *extent.max(axis=0)), dtype=first.dtype)
     for row, array in enumerate(arrays):
-        out[(row, *map(slice, array.shape))] = array
+        target = out[row]
+        target[tuple(slice(size) for size in array.shape)] = array
     return torch.from_numpy(out), torch.from_numpy(extent)
 
 
@@ -234,5 +236,3 @@ def conditions(samples: Sequence[Sample]) -> Condition | None:
     if any(part is None for part in found):
         return None
     return Condition(vec=torch.from_numpy(np.stack([np.asarray(part, dtype=np.float32) for part in found])))
-
-

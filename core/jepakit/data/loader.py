@@ -100,7 +100,7 @@ def batches(
     collate_mode: CollateMode,
     seed: int,
     workers: int = 0,
-    progress: Callable[[int], float] = lambda step: 0.0,  # noqa: ARG005
+    progress: Callable[[int], float] = lambda step: 0.0,
     total_steps: int | None = None,
 ) -> Iterator[Batch]:
     """The batches of steps `start_step`, start_step + 1, … up to `total_steps` (without end when None).

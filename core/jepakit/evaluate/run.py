@@ -11,7 +11,7 @@ from torch import nn
 from jepakit import checkpoint, disk, precision
 from jepakit.build import Parts, build, build_modality
 from jepakit.config import RunConfig
-from jepakit.contracts import Batch, Features, Modality, Reader
+from jepakit.contracts import Batch, Features, Modality, Reader, Tokenizer
 from jepakit.contracts.carriers import to_device
 from jepakit.data.loader import eval_batches
 from jepakit.evaluate.features import FeatureSet, extract, raw_features
@@ -50,7 +50,7 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
         sources["encoder"], sources["untrained"], raw, settings=config.evaluate, seed=config.train.seed, run=str(out), data=data
     )
     disk.replace_file(out / EVALUATION, json.dumps(found.to_json(), indent=1).encode())
-    keep_map(out, config, sources["encoder"], found.pooling, modality, train_reader, test_reader)
+    keep_map(out, sources["encoder"], found.pooling, modality, train_reader, test_reader)
     host.hook.after_eval(run=str(out), rows=found.to_json()["rows"])
     return found
 
@@ -68,7 +68,7 @@ def chosen_backbone(config: RunConfig, parts: Parts) -> Backbone:
     if config.evaluate.encoder == "context" or average is None:
         return parts.jepa.backbone
     tokenizers = average.tokenizers if len(average.tokenizers) else parts.jepa.backbone.tokenizers
-    return Backbone(dict(tokenizers.items()), average.encoder)
+    return Backbone({name: part for name, part in tokenizers.items() if isinstance(part, Tokenizer)}, average.encoder)
 
 
 class Embed(nn.Module):
@@ -102,7 +102,6 @@ def features_of(config: RunConfig, parts: Parts, train: Reader, test: Reader | N
 
 def keep_map(
     out: Path,
-    config: RunConfig,
     source: FeatureSource,
     pooling: str,
     modality: Modality,
@@ -132,4 +131,3 @@ def thumbnails(pictures: list[np.ndarray], expected: int) -> np.ndarray | None:
     if len(small) != expected or len({picture.shape for picture in small}) != 1:
         return None
     return np.stack(small)
-

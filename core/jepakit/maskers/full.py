@@ -35,7 +35,7 @@ class FullMasker(Masker):
     def __init__(self, settings: FullSettings) -> None:
         self.settings = settings
 
-    def __call__(self, layouts: Mapping[str, Layout], request: MaskRequest) -> MaskPlan:  # noqa: ARG002
+    def __call__(self, layouts: Mapping[str, Layout], request: MaskRequest) -> MaskPlan:
         settings = self.settings
         contexts = tuple(Context(_all_of(layouts, stream), stream) for stream in settings.streams)
         asked = [settings.query_stream or stream for stream in settings.streams] if settings.queries else []

@@ -15,7 +15,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 PRODUCT_MAX_TOKENS = 512
-"""Rows up to this long use matrix products on a CPU in bfloat16. Measured on two cores with torch 2.13: the fused kernel is slower below."""
+"""Rows up to this long use matrix products on a CPU in bfloat16. Measured on two cores with torch 2.13: below, the fused one is slower."""
 
 
 class ProductAttention(torch.autograd.Function):
@@ -63,7 +63,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
     rows, heads = q.shape[:2]
     if mask is not None:
         mask = mask.expand(rows, heads, mask.shape[2], k.shape[2]).flatten(0, 1)
-    out: Tensor = ProductAttention.apply(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), mask)
+    out: Tensor = ProductAttention.apply(  # type: ignore[no-untyped-call]  # torch types it so
+        q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), mask
+    )
     return out.unflatten(0, (rows, heads))
 
 
@@ -156,6 +158,7 @@ def initialise(module: nn.Module, blocks: nn.ModuleList) -> None:
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     for number, block in enumerate(blocks, start=1):
+        assert isinstance(block, Block)
         with torch.no_grad():
             for branch in (block.attention.out, block.mlp.out):
                 branch.weight.div_((2.0 * number) ** 0.5)

@@ -65,7 +65,7 @@ class TransformerEncoder(Encoder):
         prefix: Tensor | None = None,
         condition: Condition | None = None,
         levels: tuple[int, ...] = (),
-        grid: tuple[int, ...] | None = None,  # noqa: ARG002  (a transformer needs no grid; the role has it for convolutions)
+        grid: tuple[int, ...] | None = None,
     ) -> Features:
         x = self._with_positions(x, coords, channel)
         front = self._prefix(x, prefix, condition)

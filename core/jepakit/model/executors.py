@@ -51,7 +51,8 @@ def predict(
     """Predictions (B, nq, Dt), one a query set, in the order of `asked`."""
     if (executor == "cross") != (predictor.style == "cross"):
         raise ContractError(
-            f"executor '{executor}' can't run a predictor of style '{predictor.style}'; use executor 'cross' with the cross predictor and only with it"
+            f"executor '{executor}' can't run a predictor of style '{predictor.style}'; "
+            "executor 'cross' belongs to the cross predictor and to no other"
         )
     if executor == "rows":
         groups = [[number] for number in range(len(asked))]

@@ -58,10 +58,10 @@ class CrossPredictor(Predictor):
         context_coords: Tensor,
         context_valid: Tensor | None,
         query_coords: Tensor,
-        query_valid: Tensor | None,  # noqa: ARG002  (a padded query asks too; nobody listens to it)
+        query_valid: Tensor | None,
         *,
         query_kind: Tensor | None = None,
-        query_group: Tensor | None = None,  # noqa: ARG002
+        query_group: Tensor | None = None,
         context_channel: Tensor | None = None,
         query_channel: Tensor | None = None,
         condition: Condition | None = None,

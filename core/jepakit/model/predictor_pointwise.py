@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import torch
@@ -34,7 +35,7 @@ class PointwisePredictor(Predictor):
         self.condition_width = settings.condition_width
         widths = [context_width + settings.condition_width, *[settings.hidden] * settings.depth]
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:]):
+        for before, after in itertools.pairwise(widths):
             layers += [nn.Linear(before, after), nn.GELU()]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], target_width))
 
@@ -42,14 +43,14 @@ class PointwisePredictor(Predictor):
         self,
         context: Tensor,
         context_coords: Tensor,
-        context_valid: Tensor | None,  # noqa: ARG002
+        context_valid: Tensor | None,
         query_coords: Tensor,
-        query_valid: Tensor | None,  # noqa: ARG002
+        query_valid: Tensor | None,
         *,
-        query_kind: Tensor | None = None,  # noqa: ARG002
-        query_group: Tensor | None = None,  # noqa: ARG002
-        context_channel: Tensor | None = None,  # noqa: ARG002
-        query_channel: Tensor | None = None,  # noqa: ARG002
+        query_kind: Tensor | None = None,
+        query_group: Tensor | None = None,
+        context_channel: Tensor | None = None,
+        query_channel: Tensor | None = None,
         condition: Condition | None = None,
     ) -> Tensor:
         if context_coords.shape[1] != query_coords.shape[1]:

@@ -7,7 +7,6 @@ random is a function of (seed, step, epoch, sample id), so resuming in the middl
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -51,6 +50,7 @@ class Progress:
     step: int
     horizon: Horizon
     watch: CollapseWatch
+    saved: int = -1
 
 
 def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit: Emit, *, horizon: Horizon, start: State | None) -> Result:
@@ -72,7 +72,11 @@ def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit:
     with StopSignal() as stop:
         source = feed(config, parts, reader, stream, now)
         while now.step < now.horizon.total and stop.requested is None:
-            losses = one_step(config, parts, optimizer, source, now, device)
+            try:
+                losses = one_step(config, parts, optimizer, source, now, device)
+            except TrainingStopped:
+                save(run, emit, config, jepa, optimizer, now, stream, reader)
+                raise
             now.horizon = pace.replan(now.horizon, now.step)
             if now.step % config.train.log_every == 0 or now.step == now.horizon.total:
                 report(run, emit, now, losses | pace.numbers(now.step, now.horizon.total, config.data.batch))
@@ -81,7 +85,7 @@ def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit:
             if pace.save_due(config.train.checkpoint_minutes):
                 save(run, emit, config, jepa, optimizer, now, stream, reader)
     save(run, emit, config, jepa, optimizer, now, stream, reader)
-    return verdict(config, now, stop)
+    return verdict(now, stop)
 
 
 def one_step(
@@ -108,7 +112,7 @@ def one_step(
     now.step += 1
     logged |= jepa.after_step(now.horizon.virtual_step(now.step), total)
     if now.step % config.train.log_every == 0:
-        logged |= now.watch.update(now.step, detached(out), logged["loss"])
+        logged |= now.watch.update(now.step, detached(out), logged["loss"], total)
     return logged | {"lr": rate, "grad_norm": norm}
 
 
@@ -185,7 +189,7 @@ def save(
     reader: Reader,
 ) -> None:
     """A checkpoint of everything; marked best when the embeddings have never been richer."""
-    if checkpoint.latest(run.path) == now.step:
+    if now.saved == now.step:
         return
     tensors = checkpoint.pack_module("model", jepa) | checkpoint.pack_optimizer("optimizer", optimizer, jepa.named_parameters())
     scalars = {
@@ -194,6 +198,7 @@ def save(
         "watch": now.watch.state(),
     }
     path = checkpoint.save(run.path, now.step, State(now.step, tensors, scalars), keep=config.train.keep, best=now.watch.is_best())
+    now.saved = now.step
     emit({"event": "checkpoint", "step": now.step, "path": str(path)})
 
 
@@ -211,9 +216,10 @@ def restore(
     checkpoint.unpack_optimizer("optimizer", start.tensors, optimizer, jepa.named_parameters())
     now.step, now.horizon = start.step, Horizon(**start.scalars["horizon"])
     now.watch.load(start.scalars["watch"])
+    now.saved = start.step
 
 
-def verdict(config: RunConfig, now: Progress, stop: StopSignal) -> Result:
+def verdict(now: Progress, stop: StopSignal) -> Result:
     """How the run ended, in words and as an exit code."""
     found = now.watch.verdict()
     if stop.requested is not None:

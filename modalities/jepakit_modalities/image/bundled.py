@@ -83,8 +83,8 @@ def photos(split: str) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
 def places(height: int, left: int, right: int, most: int) -> list[tuple[int, int]]:
     """Upper left corners of at most `most` windows, evenly spread over the region."""
     corners = [(top, start) for top in range(0, height - SIDE + 1, STRIDE) for start in range(left, right - SIDE + 1, STRIDE)]
-    picked = np.unique(np.linspace(0, len(corners) - 1, min(most, len(corners))).round().astype(int)) if corners else []
-    return [corners[number] for number in picked]
+    picked = np.unique(np.linspace(0, len(corners) - 1, min(most, len(corners))).round().astype(int))
+    return [corners[number] for number in picked if corners]
 
 
 def grey(path: Path) -> np.ndarray:

@@ -41,7 +41,9 @@ def pixels(image: Image.Image, name: str) -> np.ndarray:
     if image.mode.startswith("I"):
         wide = np.asarray(image)
         if wide.min() < 0 or wide.max() > 65535:
-            raise DataError(f"{name}: integer pixels from {wide.min()} to {wide.max()}; 16 bits were expected. Convert it to float TIFF or npz")
+            raise DataError(
+                f"{name}: integer pixels from {wide.min()} to {wide.max()}; 16 bits were expected. Convert it to float TIFF or npz"
+            )
         return wide.astype(np.uint16)[None]
     if image.mode == "1":
         image = image.convert("L")

@@ -56,7 +56,8 @@ class ImageReader(Reader):
             return np.repeat(image, 3, axis=0)
         if channels != expected or image.dtype != self.first.dtype:
             raise DataError(
-                f"{self.origin}: {self.listing.ids[index]} has {channels} channels of {image.dtype}, {self.listing.ids[0]} has {expected} of "
+                f"{self.origin}: {self.listing.ids[index]} has {channels} channels of {image.dtype}, {self.listing.ids[0]} has "
+                f"{expected} of "
                 f"{self.first.dtype}; one run needs one kind of image: convert them, or put them in folders of their own"
             )
         return image

@@ -29,7 +29,7 @@ def open_path(path: Path) -> ImageReader:
     if suffix in openers:
         return openers[suffix](path)
     if suffix in SUFFIXES:
-        return ImageReader(Listing([path.name], digest=digest(path)), lambda index: decode_file(path), origin=str(path))  # noqa: ARG005
+        return ImageReader(Listing([path.name], digest=digest(path)), lambda index: decode_file(path), origin=str(path))
     raise DataError(f"{path}: can't tell what '{suffix}' is; expected a folder of images, or a .parquet, .npz or .csv file")
 
 
@@ -62,7 +62,11 @@ def open_parquet(path: Path) -> ImageReader:
     chunk = stored.field("bytes") if pa.types.is_struct(stored.type) else stored
     labels, names = labels_of(table, path)
     listing = Listing(
-        ids=[f"{path.stem}/{row}" for row in range(len(table))], labels=labels, groups=groups_of(table), class_names=names, digest=digest(path)
+        ids=[f"{path.stem}/{row}" for row in range(len(table))],
+        labels=labels,
+        groups=groups_of(table),
+        class_names=names,
+        digest=digest(path),
     )
 
     def fetch(index: int) -> np.ndarray:

@@ -26,5 +26,7 @@ def gratings(count: int, seed: int, split: str) -> ImageReader:
         return np.clip(np.rint(image), 0, 255).astype(np.uint8)[None]
 
     names = [f"{180 * turn // ORIENTATIONS} degrees, {frequency:g} cycles" for frequency in FREQUENCIES for turn in range(ORIENTATIONS)]
-    listing = Listing([f"synthetic/{split}/{index}" for index in range(count)], labels, class_names=names, digest=f"gratings-{seed}-{split}-{count}")
+    listing = Listing(
+        [f"synthetic/{split}/{index}" for index in range(count)], labels, class_names=names, digest=f"gratings-{seed}-{split}-{count}"
+    )
     return ImageReader(listing, fetch, origin="synthetic")

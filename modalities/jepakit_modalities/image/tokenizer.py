@@ -32,6 +32,8 @@ class PatchTokenizer(Tokenizer):
     """
 
     axes = ("y", "x")
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, settings: PatchSettings, *, width: int, spec: Mapping[str, Any]) -> None:
         super().__init__()
@@ -81,7 +83,8 @@ class PatchTokenizer(Tokenizer):
 
     def _ragged(self, raw: Raw) -> Tensor:
         """Images of different sizes: each is cut by itself, short ones padded with zeros behind their last patch."""
-        assert raw.extent is not None and raw.coords is not None
+        assert raw.extent is not None
+        assert raw.coords is not None
         out = raw.values.new_zeros((len(raw.values), raw.coords.shape[1], self.proj.in_features), dtype=torch.float32)
         for row, (image, size) in enumerate(zip(raw.values, raw.extent.tolist())):
             patches = self._patches(image[None, :, : size[1], : size[2]])[0]

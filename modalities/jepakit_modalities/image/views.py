@@ -31,7 +31,7 @@ class CropView(ViewMaker):
     def __init__(self, settings: CropSettings) -> None:
         self.settings = settings
 
-    def __call__(self, sample: Sample, rng: np.random.Generator, progress: float) -> Sample:  # noqa: ARG002
+    def __call__(self, sample: Sample, rng: np.random.Generator, progress: float) -> Sample:
         image = sample.streams["main"]
         side = self.settings.size
         out = (side, side) if side else (image.shape[1], image.shape[2])
