@@ -74,6 +74,13 @@ def test_lidar_counts_directions_between_samples() -> None:
     assert lidar(z) == pytest.approx(4.0, abs=0.1)
 
 
+def test_lidar_measures_samples_in_units_of_their_views() -> None:
+    scale = torch.tensor([100.0, 10.0, 1.0, 0.1], dtype=torch.float64)
+    means = torch.cat((torch.eye(4), -torch.eye(4))).double() * 100
+    z = (means[:, None] + gaussian(8, 400, 4).double()) * scale
+    assert lidar(z, delta=1e-9) == pytest.approx(4.0, abs=0.1)
+
+
 def test_lidar_ignores_directions_that_only_views_differ_in() -> None:
     samples = torch.nn.functional.pad(gaussian(60, 1, 2) * 10, (0, 6)).double()
     noisy = torch.nn.functional.pad(gaussian(60, 20, 6, seed=1) * 10, (2, 0)).double()

@@ -122,5 +122,6 @@ def test_a_solver_that_ran_out_of_steps_is_recorded_not_warned_about() -> None:
 
 def test_neighbours_never_ask_for_more_rows_than_there_are() -> None:
     x, y, test, _ = split()
-    fitted = with_few_labels(probes(y, EvalSettings(neighbours=(20,)))[KNN], x[:30], y[:30], test, budget=1, settings=SETTINGS, seed=0)
-    assert fitted.predictions.shape == (3, 200)
+    for labels in (y[:12], y[:12] + 0.5):
+        probe = probes(labels, EvalSettings(neighbours=(20,)))[KNN]
+        assert with_all_labels(probe, x[:12], labels, test, groups=None, settings=SETTINGS, seed=0).predictions.shape == (1, 200)

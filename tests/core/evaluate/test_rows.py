@@ -110,6 +110,13 @@ def test_test_labels_change_no_choice() -> None:
     assert next(row.value for row in other.rows) < 0.2
 
 
+def test_test_samples_are_scaled_as_training_samples_are() -> None:
+    good = source(noisy(0.3))
+    assert good.test is not None
+    elsewhere = replace(good.test, by_pooling={"mean": 1000 + good.test.by_pooling["mean"]})
+    assert next(row.value for row in run(FeatureSource(good.train, elsewhere), good).rows if row.labels == "all") < 0.3
+
+
 def test_pooling_follows_the_encoder_and_needs_both() -> None:
     better = source(noisy(2.0), **{"mean+std": noisy(0.3), "prefix": noisy(0.0)})
     found = run(better, source(noisy(2.0, seed=1), **{"mean+std": noisy(2.0, seed=2)}))

@@ -97,6 +97,11 @@ def test_losing_most_directions_is_a_warning_not_a_collapse() -> None:
     assert "normal for averaged targets" in verdict.sentence
 
 
+def test_falling_to_a_few_directions_is_a_collapse() -> None:
+    few = torch.arange(WIDTH) < 2
+    assert watched(lambda s, g: gaussian(s, g) * few).verdict().state == "collapsed"
+
+
 def positional_run(predict: Callable[[Tensor, Tensor], Tensor], steps: int = PLANNED) -> CollapseWatch:
     watch, generator = CollapseWatch(MonitorSettings()), torch.Generator().manual_seed(0)
     means = 10 * torch.randn(TOKENS, WIDTH, generator=generator)
@@ -128,15 +133,19 @@ def test_healthy_embeddings_stay_healthy(name: str) -> None:
     assert watched(HEALTHY[name], start=HEALTHY[name]).verdict().state == "healthy"
 
 
-def test_a_dip_that_recovers_is_no_alarm() -> None:
+def test_dips_that_recover_are_no_alarm() -> None:
     def dips(step: int, generator: torch.Generator) -> Tensor:
-        return 50 + gaussian(step, generator) if 400 <= step < 460 else gaussian(step, generator)
+        return one_line(step, generator) if step % 200 > 120 else gaussian(step, generator)
 
     assert watched(dips).verdict().state == "healthy"
 
 
 def test_nothing_is_said_early_even_about_constants() -> None:
     assert watched(constant, start=constant, steps=90).verdict().state == "warming up"
+    few = CollapseWatch(MonitorSettings(min_embeddings=BATCH))
+    for step in (900, 1000):
+        few.update(step, output(constant(step, torch.Generator())), 1.0, PLANNED)
+        assert few.verdict().state == "warming up"
 
 
 def test_a_small_batch_is_added_up_to_enough_embeddings() -> None:
@@ -151,6 +160,24 @@ def test_without_queries_only_the_context_is_measured() -> None:
     watch, generator = CollapseWatch(MonitorSettings(min_embeddings=64)), torch.Generator().manual_seed(0)
     out = StepOutput(contexts=(Features(last=gaussian(0, generator)[:, None]),), plan=MaskPlan(contexts=()))
     assert set(watch.update(1, out, 1.0, PLANNED)) == {"context_std", "rank", "rank_uncentred", "cosine"}
+
+
+def test_queries_of_another_stream_are_not_mixed_in() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one = output(gaussian(0, generator))
+    assert one.plan is not None
+    other = Query(one.plan.queries[0].positions, stream="other")
+    wide = torch.randn(BATCH, TOKENS, 2 * WIDTH, generator=generator)
+    both = StepOutput(
+        predictions=(*one.predictions, wide),
+        targets=(*one.targets, wide),
+        valid=(None, None),
+        weights=(None, None),
+        contexts=one.contexts,
+        plan=MaskPlan(contexts=one.plan.contexts, queries=(*one.plan.queries, other)),
+    )
+    few = MonitorSettings(min_embeddings=64)
+    assert CollapseWatch(few).update(1, both, 1.0) == CollapseWatch(few).update(1, one, 1.0)
 
 
 def test_padding_counts_neither_in_the_context_nor_in_the_queries() -> None:
