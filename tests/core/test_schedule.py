@@ -52,13 +52,14 @@ def test_a_rate_never_leaves_its_range_and_never_rises_after_warmup(kind: str, w
 
 
 def test_momentum_follows_from_the_planned_steps() -> None:
-    for total in (200, 1000, 20_000):
+    for total in (200, 1000):
         half_life = 0.07 * total
-        assert ema_momentum(total, total) ** half_life == pytest.approx(0.5)
-        assert ema_momentum(total // 2, total) == ema_momentum(total, total)
-    assert ema_momentum(10, 1000) ** 4 == pytest.approx(0.5)
-    assert ema_momentum(0, 1000) == 0.5
+        first, middle, last = (ema_momentum(step, total) for step in (0, total // 2, total))
+        assert first**half_life == pytest.approx(0.5)
+        assert last ** (10 * half_life) == pytest.approx(0.5)
+        assert middle == pytest.approx((first + last) / 2)
     assert ema_momentum(10**9, 10**9) == 0.9999
+    assert ema_momentum(0, 3) == 0.5
 
 
 @given(total=st.integers(1, 3000), half_life=st.floats(0.01, 0.5))
@@ -69,12 +70,12 @@ def test_momentum_only_rises_and_stays_below_one(total: int, half_life: float) -
 
 
 @pytest.mark.parametrize("total", [200, 618, 10_000])
-def test_the_target_leaves_its_initialisation_early_and_never_freezes(total: int) -> None:
+def test_the_target_leaves_its_initialisation_but_not_at_once(total: int) -> None:
     def weight_left(first: int, last: int) -> float:
         return math.prod(ema_momentum(step, total) for step in range(first, last + 1))
 
-    assert weight_left(1, total // 5) < 0.02
-    assert weight_left(total * 2 // 3, total) < 0.05
+    assert weight_left(1, total) < 0.02
+    assert weight_left(1, total // 10) > 0.3  # and not in the first steps, where a fast target collapses
     published = math.prod(ema_momentum(step, 200, start=0.99, end=0.9999) for step in range(1, 201))
     assert published > 0.3  # what went wrong in short runs
 
@@ -82,5 +83,5 @@ def test_the_target_leaves_its_initialisation_early_and_never_freezes(total: int
 def test_published_schedules_can_be_asked_for() -> None:
     assert [ema_momentum(step, 100, start=0.996, end=1.0) for step in (0, 50, 100)] == pytest.approx([0.996, 0.998, 1.0])
     assert {ema_momentum(step, 100, start=0.99) for step in (0, 50, 100)} == {0.99}
-    with pytest.raises(ConfigError, match="'start' is missing"):
+    with pytest.raises(ConfigError, match="'end' without 'start'"):
         ema_momentum(0, 100, end=1.0)
