@@ -167,6 +167,6 @@ def gaussian_slices(z: Tensor, step: int, settings: GaussianSlicesSettings) -> T
     weights[0] = weights[-1] = gap
     normal = torch.exp(-nodes.square() / 2)
     angles = (z @ directions)[..., None] * nodes
-    real = mean_over_ranks(angles.cos().mean(0))
-    imaginary = mean_over_ranks(angles.sin().mean(0))
+    real = mean_over_ranks(angles.cos().mean(0), len(z))
+    imaginary = mean_over_ranks(angles.sin().mean(0), len(z))
     return ((real - normal).square() + imaginary.square()).mul(weights * normal).sum(-1).mean()

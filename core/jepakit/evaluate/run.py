@@ -14,6 +14,7 @@ from jepakit.config import RunConfig
 from jepakit.contracts import Batch, Features, Modality, Reader, Tokenizer
 from jepakit.contracts.carriers import to_device
 from jepakit.data.loader import eval_batches
+from jepakit.errors import ConfigError
 from jepakit.evaluate.features import FeatureSet, extract, raw_features
 from jepakit.evaluate.rows import Evaluation, FeatureSource, evaluate
 from jepakit.model.backbone import Backbone
@@ -65,6 +66,8 @@ def same_scalers(trained: Parts, untrained: Parts) -> None:
 def chosen_backbone(config: RunConfig, parts: Parts) -> Backbone:
     """The encoder that users keep: the averaged one where there is one (what the papers evaluate), else the context encoder."""
     average = getattr(parts.jepa.target, "average", None)
+    if config.evaluate.encoder == "target" and average is None:
+        raise ConfigError("evaluate.encoder: 'target' asks for the averaged encoder, but this recipe keeps none; use 'context' or 'auto'")
     if config.evaluate.encoder == "context" or average is None:
         return parts.jepa.backbone
     tokenizers = average.tokenizers if len(average.tokenizers) else parts.jepa.backbone.tokenizers
