@@ -86,12 +86,12 @@ def arrange(records: Iterable[Mapping[str, Any]]) -> Table | None:
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands with a comma, no needless exponent: 0.0312, 12.3, 1,240."""
+    """Four significant digits (a cosine of 0.9996 is not 1), thousands with a comma: 0.0312, 12.34, 1,240."""
     if not math.isfinite(value):
         return "–"
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if value == 0 or abs(value) >= 1e-4 else f"{value:.2e}"
+    return f"{value:.4g}" if value == 0 or abs(value) >= 1e-4 else f"{value:.2e}"
 
 
 def _line(key: tuple[str, str, str], group: Mapping[str, Interval], rows: tuple[str, ...]) -> Line:

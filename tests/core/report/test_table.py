@@ -25,7 +25,7 @@ def test_rows_stand_in_the_promised_order_with_extra_ones_last() -> None:
 def test_interval_is_printed_in_the_unit_of_the_value() -> None:
     table = arrange([record("encoder", 0.5), record("encoder", 12.5, metric="rmse")])
     assert table is not None
-    assert [cell.interval for line in table.lines for cell in line.cells if cell] == ["49.0 – 52.0", "12.5 – 12.5"]
+    assert [cell.interval for line in table.lines for cell in line.cells if cell] == ["49.0 – 52.0", "12.49 – 12.52"]
 
 
 def test_smallest_error_is_best() -> None:
@@ -66,7 +66,16 @@ def test_incomplete_row_is_named(broken: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (0.03123, "0.0312"), (12.345, "12.3"), (1240.0, "1,240"), (1e-6, "1.00e-06"), (-0.5, "-0.5"), (float("nan"), "–")],
+    [
+        (0.0, "0"),
+        (0.031234, "0.03123"),
+        (0.99964, "0.9996"),
+        (12.341, "12.34"),
+        (1240.0, "1,240"),
+        (1e-6, "1.00e-06"),
+        (-0.5, "-0.5"),
+        (float("nan"), "–"),
+    ],
 )
 def test_number_is_short(value: float, text: str) -> None:
     assert number(value) == text
