@@ -26,6 +26,7 @@ def decode_bytes(data: bytes, name: str) -> np.ndarray:
     """(C, H, W) from the bytes of an encoded image; `name` is what errors call it."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of damaged metadata; the pixels decide
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 BUDGET.check_pixels(name, *image.size)
