@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class PlainAttention(nn.Module):
+    """softmax(q kᵀ / √d) v, written out."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -31,6 +33,8 @@ class PlainAttention(nn.Module):
 
 
 class PlainMlp(nn.Module):
+    """Linear, GELU, linear; four times as wide inside."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.inner = nn.Linear(width, 4 * width)
@@ -41,6 +45,8 @@ class PlainMlp(nn.Module):
 
 
 class PlainBlock(nn.Module):
+    """Pre-norm transformer block."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width, eps=1e-6)
@@ -63,6 +69,8 @@ def plain_table(height: int, width: int, channels: int) -> Tensor:
 
 
 class PlainEncoder(nn.Module):
+    """Patches plus table, the kept ones gathered, blocks, norm."""
+
     def __init__(self, width: int, depth: int, heads: int, table: Tensor) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(PlainBlock(width, heads) for _ in range(depth))
@@ -79,6 +87,8 @@ class PlainEncoder(nn.Module):
 
 
 class PlainPredictor(nn.Module):
+    """One row a target block, the context repeated in each."""
+
     def __init__(self, width_in: int, width: int, depth: int, heads: int, table: Tensor) -> None:
         super().__init__()
         self.entry = nn.Linear(width_in, width)

@@ -122,6 +122,7 @@ def build_published(ours: Jepa) -> PublishedStep:
 
 
 def our_step(jepa: Jepa, batch: Batch, plan: MaskPlan, number_format: precision.Precision) -> Callable[[], float]:
+    """One whole optimiser step of ours as a function, giving the loss."""
     optimizer = torch.optim.AdamW([part for part in jepa.parameters() if part.requires_grad], lr=1e-4, fused=True)
 
     def step() -> float:
@@ -136,6 +137,7 @@ def our_step(jepa: Jepa, batch: Batch, plan: MaskPlan, number_format: precision.
 
 
 def published_step(plain: PublishedStep, patches: Tensor, keep: Tensor, targets: list[Tensor]) -> Callable[[], float]:
+    """The same of the published one, with torch's default AdamW."""
     optimizer = torch.optim.AdamW([part for part in plain.parameters() if part.requires_grad], lr=1e-4)
 
     def step() -> float:

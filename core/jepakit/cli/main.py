@@ -25,6 +25,7 @@ COMMANDS = {
     "report": ("jepakit.cli.report:report", "Turn a run into one self-contained HTML file."),
     "recipes": ("jepakit.cli.recipes:recipes", "List recipes, or show one."),
     "plugins": ("jepakit.cli.plugins:plugins", "List plugins and what became of each."),
+    "bench": ("jepakit.cli.bench:bench", "Measure this machine: speed of a step against the published one."),
     "doctor": ("jepakit.cli.doctor:doctor", "Check this machine and what is installed on it."),
 }
 """Name → (where the click command stands, its line in the help)."""

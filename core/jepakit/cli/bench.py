@@ -1,0 +1,32 @@
+"""`jepakit bench`: ratios measured on this machine, in one interleaved run."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.group()
+def bench() -> None:
+    """Measure this machine."""
+
+
+@bench.command()
+@click.option("--batch", "batches", multiple=True, type=click.IntRange(min=1), default=(16, 64), show_default=True, help="Images a step.")
+@click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True, help="Pairs of steps timed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def step(batches: tuple[int, ...], rounds: int, as_json: bool) -> None:
+    """Our training step against the published one written plainly, same weights and masks (ViT-Tiny, 96 pixels, patches of 8)."""
+    from jepakit.bench.step import run_bench
+
+    found = run_bench(batches, rounds)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo(f"torch {found['torch']}, {found['threads']} threads, {rounds} rounds in turn; the published step runs in float32")
+    for row in found["rows"]:
+        click.echo(
+            f"batch {row['batch']:3d}  {row['precision']:12s}  {row['ratio']:.2f} times as fast (rounds {row['low']:.2f} to {row['high']:.2f})  "
+            f"{row['ours_ms']:.0f} ms against {row['published_ms']:.0f} ms  loss {row['loss_ours']:.6f} against {row['loss_published']:.6f}"
+        )
