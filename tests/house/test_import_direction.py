@@ -23,9 +23,11 @@ FLOORS = (
     ("config", "sdk"),
     ("build", "plans", "data", "sources"),
     ("train", "evaluate", "report"),
+    ("forecast",),
     ("engine",),
     ("bench",),
     ("cli",),
+    ("__main__",),
 )
 """From the ground up. A module belongs to the longest name here that it starts with; a floor's rooms may use each other."""
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "core" / "jepakit").rglob("*.py"))
 MODALITIES = ("ecg", "eeg", "meg", "lidar", "sar", "spectrogram", "mel", "tabular", "pointcloud", "wav", "dicom", "hyperspectral")
-METHODS = {f"{first}{dash}jepa" for first in ("i", "v", "le", "mc", "t", "cnn", "stem", "point") for dash in ("", "-")} | {
+METHODS = {f"{first}{dash}jepa" for first in ("i", "v", "le", "mc", "t", "cnn", "stem") for dash in ("", "-")} | {
     "data2vec",
     "byol",
 }
