@@ -52,7 +52,7 @@ class TrainSettings(Settings):
     steps: int | None = Field(None, ge=1, description="optimiser steps; excludes minutes")
     minutes: float | None = Field(None, gt=0, description="wall-clock minutes; excludes steps")
     seed: int = Field(0, ge=0)
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|xpu|cuda(:\d+)?)$", description="auto takes an accelerator if there is one")
     precision: Literal["auto", "float32", "bf16", "bf16-weights"] = "auto"
     accumulate: int = Field(1, ge=1, description="micro-batches an optimiser step; must divide data.batch")
     log_every: int = Field(10, ge=1, description="steps")

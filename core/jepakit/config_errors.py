@@ -36,7 +36,7 @@ def _sentence(item: ErrorDetails, where: str, owner: str, model: type[BaseModel]
         return f"{where}: missing; {owner} needs it"
     if item["type"] == "value_error":
         return f"{where}: {item['msg'].removeprefix('Value error, ')}"
-    expected = item["msg"].removeprefix("Input should be ").partition(", unable to parse")[0]
+    expected = item["msg"].removeprefix("Input should be ").replace("String should match", "text of the").partition(", unable to parse")[0]
     expected = f"a number {expected}" if expected.startswith(("greater", "less", "finite")) else expected
     value = item["input"]
     hint = nearest(value, re.findall(r"'([^']*)'", expected)) if isinstance(value, str) else ""

@@ -116,6 +116,7 @@ def test_name_in_full_is_kept() -> None:
         ("train.accumulate=3", "train.accumulate: 3 must divide data.batch, which is 256"),
         ("train.seed.low=3", "train.seed: expected a valid integer, got {'low': 3}"),
         ("optim.lr.x.y=3", "optim.lr: expected a valid number"),
+        ("train.device=gpu", "train.device: expected text of the pattern '^(auto|cpu|mps|xpu|cuda"),
         ("train.steps", "--set train.steps: expected key=value"),
         ("=3", "--set =3: expected key=value"),
         ("train..steps=3", "--set train..steps=3: expected key=value"),

@@ -26,7 +26,7 @@ FLOORS = (
     ("forecast",),
     ("engine",),
     ("bench",),
-    ("cli",),
+    ("cli", "__main__"),
     ("__main__",),
 )
 """From the ground up. A module belongs to the longest name here that it starts with; a floor's rooms may use each other."""

@@ -12,6 +12,7 @@ from jepakit.errors import ConfigError, PluginError, UsageError
 from jepakit.plugin_host.loader import Host, PluginStatus, discover
 
 HOOK = "from jepakit.sdk import ComponentSpec, hookimpl\nAPI = 1\n@hookimpl\ndef register_components():\n    return "
+LISTENS = "\n@hookimpl\ndef before_run(run, config): raise AssertionError('still registered')\n"
 BROKEN = {
     "import_error": "import a_package_that_is_not_there",
     "import_exit": "import sys\nsys.exit(3)",
@@ -22,13 +23,13 @@ BROKEN = {
     "argument": "from jepakit.sdk import hookimpl\nAPI = 1\n@hookimpl\ndef before_run(run, colour): ...",
     "hook_raises": HOOK + "1 / 0",
     "hook_exits": HOOK + "exit(1)",
-    "no_list": HOOK + "None",
+    "no_list": HOOK + "None" + LISTENS,
     "no_spec": HOOK + "['block']",
     "role": HOOK + "[ComponentSpec('maskr', 'a', 'm:A')]",
     "name": HOOK + "[ComponentSpec('masker', 'A b', 'm:A')]",
     "target": HOOK + "[ComponentSpec('masker', 'a', 'm.A')]",
     "twice": HOOK + "[ComponentSpec('masker', 'a', 'm:A')] * 2",
-    "shadow": HOOK + "[ComponentSpec('masker', 'mine', 'm:A'), ComponentSpec('masker', 'block', 'm:A')]",
+    "shadow": HOOK + "[ComponentSpec('masker', 'mine', 'm:A'), ComponentSpec('masker', 'block', 'm:A')]" + LISTENS,
 }
 STATES = {
     "import_error": "import_error",

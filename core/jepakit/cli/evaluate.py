@@ -15,6 +15,9 @@ from jepakit.cli.screen import open_screen
 if TYPE_CHECKING:
     from jepakit.plugin_host.loader import Host
 
+NARROWEST = 120
+"""Columns the table of rows needs; a narrower terminal folds its lines."""
+
 
 @click.command("eval")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -58,5 +61,4 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     for line in arranged.lines:
         cells = ("" if cell is None else f"{cell.value} ({cell.interval}){' *' if cell.best else ''}" for cell in line.cells)
         table.add_row(line.probe, line.labels, line.metric, *cells)
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 140)
+    Console(width=max(NARROWEST, Console().width)).print(table)

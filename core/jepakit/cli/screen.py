@@ -71,12 +71,14 @@ class LiveScreen:
         self._live.update(self._panel(event))
 
     def _panel(self, event: Event) -> RenderableType:
-        from rich.console import Group
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
-        bar = ProgressBar(total=max(1, event["total"]), completed=event["step"], width=60)
-        return Group(bar, Text(step_line(event)))
+        panel = Table.grid()
+        panel.add_row(ProgressBar(total=max(1, event["total"]), completed=event["step"], width=60))
+        panel.add_row(Text(step_line(event)))
+        return panel
 
 
 def line_of(event: Event) -> str:

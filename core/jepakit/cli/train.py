@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jepakit.cli.evaluate import evaluate_and_print
 from jepakit.cli.policy import Policy
 from jepakit.cli.screen import open_screen
+
+if TYPE_CHECKING:
+    from jepakit.train.loop import Result
 
 plugin_files = click.option(
     "--plugin", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A one-file plugin."
@@ -60,6 +64,7 @@ def train(
     run = out or free_folder(Path("runs"), config.recipe)
     with open_screen(as_json) as emit:
         result = engine.train(config, host, data, run, emit)
+        emit(done(result, run))
     if test is not None and result.exit_code == 0:
         evaluate_and_print(run, host, data, test, as_json)
     if not as_json:
@@ -79,6 +84,7 @@ def resume(policy: Policy, run: Path, files: tuple[Path, ...], as_json: bool) ->
 
     with open_screen(as_json) as emit:
         result = engine.resume(run, host, emit)
+        emit(done(result, run))
     if not as_json:
         click.echo(next_command(run, "DATA", None, result.status))
     return int(result.exit_code)
@@ -91,6 +97,11 @@ def _length(steps: int | None, minutes: float | None) -> list[str]:
     if steps is not None:
         return [f"train.steps={steps}", "train.minutes=null"]
     return [] if minutes is None else [f"train.minutes={minutes}", "train.steps=null"]
+
+
+def done(result: Result, run: Path) -> dict[str, Any]:
+    """The last event of a run."""
+    return {"event": "done", "status": result.status, "step": result.step, "run": str(run), "sentence": result.sentence}
 
 
 def free_folder(parent: Path, recipe: str) -> Path:

@@ -1,7 +1,5 @@
 """train, resume, eval: what they hand to the engine and what they print, with an engine that only listens."""
 
-# ruff: noqa: ARG002  the stand-in has the signatures of the engine
-
 from __future__ import annotations
 
 import json
@@ -23,6 +21,7 @@ class Result:
     status: str
     exit_code: int
     step: int = 7
+    sentence: str = "all is well"
 
 
 @dataclass(frozen=True)
@@ -90,17 +89,18 @@ def test_minutes_take_the_place_of_the_recipe_steps(engine: Engine) -> None:
     assert (engine.asked["train"][0].train.steps, engine.asked["train"][0].train.minutes) == (None, 2.0)
 
 
-def test_end_names_the_run_and_what_to_type_next(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+def test_end_names_the_run_and_what_to_type_next(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", "image", "--data", "D"])
     out = capsys.readouterr().out
     assert "step 7/7" in out
+    assert "finished at step 7: all is well" in out
     assert "jepakit eval runs/image-1 --data D --test TEST" in out
 
 
-def test_json_is_one_object_a_line(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+def test_json_is_one_object_a_line(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", "image", "--data", "D", "--test", "T", "--json"])
     lines = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
-    assert lines == ["step", "evaluation"]
+    assert lines == ["step", "done", "evaluation"]
 
 
 def test_dry_run_trains_nothing(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,7 +132,7 @@ def test_eval_prints_rows_pooling_and_verdict(engine: Engine, capsys: pytest.Cap
     assert engine.asked["eval"] == (Path("r"), "D", "T")
 
 
-def test_eval_as_json_ends_with_one_object(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+def test_eval_as_json_ends_with_one_object(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     main(["eval", "r", "--data", "D", "--json"])
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["sentence"] == "The encoder learned."
 
