@@ -47,9 +47,7 @@ class PatchTokenizer(Tokenizer):
 
 @pytest.fixture()
 def make_jepa() -> Callable[..., Jepa]:
-    def make(
-        grid: int = 4, executor: str = "rows", positions: str = "sincos", ema: EmaSettings | None = None, kinds: int = 1
-    ) -> Jepa:
+    def make(grid: int = 4, executor: str = "rows", positions: str = "sincos", ema: EmaSettings | None = None, kinds: int = 1) -> Jepa:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             encoder = TransformerEncoder(EncoderSettings(width=WIDTH, depth=2, heads=2, positions=positions), axes=2)

@@ -110,9 +110,7 @@ def test_padding_changes_nothing(make_jepa, make_batch, executor):
 def test_permuted_samples_give_permuted_predictions(make_jepa, make_batch):
     jepa, batch = make_jepa(), make_batch()
     order = torch.tensor([2, 0, 1])
-    plan = MaskPlan(
-        (Context(dense([[0, 1, 4], [5, 6, 7], [8, 9, 12]])),), (Query(dense([[2, 3], [10, 11], [14, 15]])),)
-    )
+    plan = MaskPlan((Context(dense([[0, 1, 4], [5, 6, 7], [8, 9, 12]])),), (Query(dense([[2, 3], [10, 11], [14, 15]])),))
     shuffled = MaskPlan(
         (Context(IndexSet(plan.contexts[0].positions.idx[order])),), (Query(IndexSet(plan.queries[0].positions.idx[order])),)
     )

@@ -65,7 +65,9 @@ def test_queries_count_alike_whatever_their_size() -> None:
 def test_variance_hinge() -> None:
     constant = Variance(VarianceSettings(), width=8)(pooled(torch.zeros(64, 8)), 0).item()
     assert constant == pytest.approx(0.99)  # 1 - sqrt(1e-4)
-    assert Variance(VarianceSettings(), width=8)(pooled(3 * torch.randn(512, 8, generator=torch.Generator().manual_seed(0))), 0).item() == 0.0
+    assert (
+        Variance(VarianceSettings(), width=8)(pooled(3 * torch.randn(512, 8, generator=torch.Generator().manual_seed(0))), 0).item() == 0.0
+    )
 
 
 def test_covariance_of_two_equal_dimensions() -> None:

@@ -66,7 +66,9 @@ def test_pixel_formats_are_kept(tmp_path: Path, dtype: type) -> None:
     np.testing.assert_array_equal(found, array[None])
 
 
-@pytest.mark.parametrize(("shape", "expected"), [((9, 8), (1, 9, 8)), ((9, 8, 3), (3, 9, 8)), ((3, 9, 8), (3, 9, 8)), ((64, 64, 13), (13, 64, 64))])
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((9, 8), (1, 9, 8)), ((9, 8, 3), (3, 9, 8)), ((3, 9, 8), (3, 9, 8)), ((64, 64, 13), (13, 64, 64))]
+)
 def test_channels_are_found(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     assert channels_first(np.zeros(shape), "x").shape == expected
 

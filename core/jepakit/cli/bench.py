@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
@@ -26,7 +28,13 @@ def step(batches: tuple[int, ...], rounds: int, as_json: bool) -> None:
         return
     click.echo(f"torch {found['torch']}, {found['threads']} threads, {rounds} rounds in turn; the published step runs in float32")
     for row in found["rows"]:
-        click.echo(
-            f"batch {row['batch']:3d}  {row['precision']:12s}  {row['ratio']:.2f} times as fast (rounds {row['low']:.2f} to {row['high']:.2f})  "
-            f"{row['ours_ms']:.0f} ms against {row['published_ms']:.0f} ms  loss {row['loss_ours']:.6f} against {row['loss_published']:.6f}"
-        )
+        click.echo("  ".join(columns(row)))
+
+
+def columns(row: Mapping[str, Any]) -> Iterator[str]:
+    """One comparison in words."""
+    yield f"batch {row['batch']:3d}"
+    yield f"{row['precision']:12s}"
+    yield f"{row['ratio']:.2f} times as fast (rounds {row['low']:.2f} to {row['high']:.2f})"
+    yield f"{row['ours_ms']:.0f} ms against {row['published_ms']:.0f} ms"
+    yield f"loss {row['loss_ours']:.6f} against {row['loss_published']:.6f}"

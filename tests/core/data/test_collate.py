@@ -28,7 +28,10 @@ def prepared(name: str, values: np.ndarray, where: Layout, label: int | None = 0
     return Prepared(Sample({"main": values}, id=name, label=label), {"main": where})
 
 
-@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=6), mode=st.sampled_from(["pad", "truncate_tail", "truncate_random", "truncate_mean"]))
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    mode=st.sampled_from(["pad", "truncate_tail", "truncate_random", "truncate_mean"]),
+)
 def test_rows_keep_their_own_indices(sizes: list[int], mode: str) -> None:
     """Row r holds a sorted subset of the indices of sample r and nothing of any other."""
     plans = [plan(list(range(10 * row, 10 * row + size)), [10 * row + 9]) for row, size in enumerate(sizes)]
