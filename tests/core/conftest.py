@@ -45,7 +45,7 @@ class PatchTokenizer(Tokenizer):
         return Tokens(self.proj(raw.values.to(self.proj.weight.dtype)), coords, valid, channel)
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_jepa() -> Callable[..., Jepa]:
     def make(grid: int = 4, executor: str = "rows", positions: str = "sincos", ema: EmaSettings | None = None, kinds: int = 1) -> Jepa:
         with torch.random.fork_rng(devices=[]):
@@ -65,7 +65,7 @@ def make_jepa() -> Callable[..., Jepa]:
     return make
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_batch() -> Callable[..., Batch]:
     def make(samples: int = 3, tokens: int = 16, seed: int = 0) -> Batch:
         values: Tensor = torch.randn(samples, tokens, VALUES, generator=torch.Generator().manual_seed(seed))

@@ -22,12 +22,12 @@ from jepakit.targets import (
 from jepakit.targets_transform import LevelsSettings, LevelsTransform
 
 
-@pytest.fixture()
+@pytest.fixture
 def backbone(make_jepa) -> Backbone:
     return make_jepa().backbone
 
 
-@pytest.fixture()
+@pytest.fixture
 def streams(make_batch) -> dict[str, Raw]:
     return {"main": make_batch().streams["main"], "other": make_batch(seed=1).streams["main"]}
 

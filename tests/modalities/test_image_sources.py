@@ -29,7 +29,7 @@ def open_(path: Path | str):
     return ImageModality().open(str(path), "train")
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("cat/1.png", "cat/2.png", "dog/1.png"):
         path = tmp_path / "images" / name

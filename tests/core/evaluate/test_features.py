@@ -123,10 +123,10 @@ class Numbers(Reader):
 class AsTheyAre(Modality):
     name = "numbers"
 
-    def open(self, source: str, split: str) -> Reader:  # noqa: ARG002
+    def open(self, source: str, split: str) -> Reader:
         return Numbers()
 
-    def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:  # noqa: ARG002
+    def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
         return Numbers()
 
     def raw_features(self, sample: Sample) -> np.ndarray:

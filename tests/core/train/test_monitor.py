@@ -18,7 +18,7 @@ Embed = Callable[[int, torch.Generator], Tensor]
 """(step, generator) → pooled context embeddings (BATCH, WIDTH)."""
 
 
-def gaussian(step: int, generator: torch.Generator) -> Tensor:  # noqa: ARG001
+def gaussian(step: int, generator: torch.Generator) -> Tensor:
     return torch.randn(BATCH, WIDTH, generator=generator)
 
 
@@ -45,11 +45,11 @@ def watched(embed: Embed, *, start: Embed = gaussian, steps: int = PLANNED) -> C
     return watch
 
 
-def constant(step: int, generator: torch.Generator) -> Tensor:  # noqa: ARG001
+def constant(step: int, generator: torch.Generator) -> Tensor:
     return torch.full((BATCH, WIDTH), 0.3)
 
 
-def zero(step: int, generator: torch.Generator) -> Tensor:  # noqa: ARG001
+def zero(step: int, generator: torch.Generator) -> Tensor:
     return torch.zeros(BATCH, WIDTH)
 
 
