@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from jepakit import checkpoint
 from jepakit.build import Parts, build, build_modality, fit_tokenizers
+from jepakit.checkpoint import State
 from jepakit.config import RunConfig, load_config
 from jepakit.contracts import Reader
 from jepakit.data.collate import prepare
@@ -20,7 +22,7 @@ from jepakit.forecast import Plan, forecast
 from jepakit.horizon import Horizon
 from jepakit.plugin_host.host import Host
 from jepakit.report.artifacts import save_masks
-from jepakit.runs import RunFolder, environment, read_config
+from jepakit.runs import EventWriter, RunFolder, environment, read_config
 from jepakit.sources import open_source
 from jepakit.train.loop import Emit, Result, pick_device
 from jepakit.train.loop import train as train_loop
@@ -46,7 +48,7 @@ def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Re
     with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host)) as run:
         draw_masks(run.path, config, parts, reader)
         host.hook.before_run(run=str(out), config=config.resolved())
-        return finish(host, run, train_loop(config, parts, reader, run, emit, horizon=Horizon(planned_steps(config)), start=None))
+        return go(config, parts, reader, run, emit, host, None)
 
 
 def resume(out: Path, host: Host, emit: Emit) -> Result:
@@ -60,13 +62,37 @@ def resume(out: Path, host: Host, emit: Emit) -> Result:
         for sentence in start.skipped:
             emit({"event": "warning", "sentence": sentence})
         run.rewind(start.step)
-        return finish(host, run, train_loop(config, parts, reader, run, emit, horizon=Horizon(planned_steps(config)), start=start))
+        return go(config, parts, reader, run, emit, host, start)
 
 
-def finish(host: Host, run: RunFolder, result: Result) -> Result:
-    """Tells plugins that the run ended."""
+def go(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit: Emit, host: Host, start: State | None) -> Result:
+    """The loop, with plugins and TensorBoard listening at logging cadence."""
+    with closing(EventWriter(run.path, 0 if start is None else start.step)) as curves:
+        heard = Listeners(host, str(run.path), curves, emit)
+        result = train_loop(config, parts, reader, run, heard, horizon=Horizon(planned_steps(config)), start=start)
     host.hook.after_run(run=str(run.path), status=result.status)
     return result
+
+
+class Listeners:
+    """Passes each event on: to whoever asked for the run, to TensorBoard, to the run events of plugins."""
+
+    def __init__(self, host: Host, run: str, curves: EventWriter, emit: Emit) -> None:
+        self._host, self._run, self._curves, self._emit = host, run, curves, emit
+        self._collapsed = False
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        self._emit(event)
+        if event["event"] == "checkpoint":
+            self._host.hook.after_checkpoint(run=self._run, step=event["step"], path=event["path"])
+        if event["event"] != "step":
+            return
+        numbers = {name: value for name, value in event.items() if isinstance(value, float)}
+        self._curves.scalars(event["step"], numbers)
+        self._host.hook.after_step(run=self._run, step=event["step"], metrics=numbers)
+        if event["verdict"] == "collapsed" and not self._collapsed:
+            self._host.hook.on_collapse(run=self._run, step=event["step"], verdict=event["sentence"])
+        self._collapsed = event["verdict"] == "collapsed"
 
 
 def facts(config: RunConfig, host: Host) -> dict[str, Any]:
