@@ -46,18 +46,18 @@ class PatchTokenizer(Tokenizer):
         nn.init.zeros_(self.proj.bias)
 
     def fit(self, samples: Sequence[Sample]) -> None:
-        """Mean and standard deviation of each channel over the pixels of all samples."""
-        pixels = np.zeros(self.channels)
-        squares = np.zeros(self.channels)
-        count = 0
+        """Mean and standard deviation of each channel over the finite pixels of all samples."""
+        total, squares, count = (np.zeros(self.channels) for _ in range(3))
         for sample in samples:
             image = np.asarray(sample.streams["main"], dtype=np.float64) / full_scale(sample.streams["main"].dtype)
-            pixels += image.sum(axis=(1, 2))
+            known = np.isfinite(image)
+            image = np.where(known, image, 0.0)
+            total += image.sum(axis=(1, 2))
             squares += np.square(image).sum(axis=(1, 2))
-            count += image[0].size
-        mean = pixels / count
+            count += known.sum(axis=(1, 2))
+        mean = total / np.maximum(count, 1)
         self.mean.copy_(torch.from_numpy(mean))
-        self.std.copy_(torch.from_numpy(np.sqrt(np.maximum(squares / count - mean**2, 1e-8))))
+        self.std.copy_(torch.from_numpy(np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-8))))
 
     def layout(self, sample: Sample, stream: str) -> Layout | None:
         _, height, width = sample.streams[stream].shape
