@@ -53,9 +53,7 @@ def test_report_shows_masks_and_map(run: Path) -> None:
 def test_the_two_encoders_differ(run: Path) -> None:
     """`evaluate.encoder` picks the averaged or the trained one; after 20 steps they are not the same."""
     tensors = checkpoint.load_latest(run).tensors
-    pairs = [
-        (name, name.replace("target.average", "backbone")) for name in tensors if ".target.average." in name or "target.average" in name
-    ]
+    pairs = [(name, name.replace("target.average", "backbone")) for name in tensors if "target.average" in name]
     assert pairs
     assert any(not np.array_equal(tensors[a].numpy(), tensors[b].numpy()) for a, b in pairs)
 

