@@ -68,7 +68,7 @@ def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit:
     stream = GlobalStream(len(reader), config.data.batch // config.train.accumulate, config.train.seed)
     if start is not None:
         restore(start, jepa, optimizer, now, stream, reader)
-    pace = Pace(config.train.minutes, now.step)
+    pace = Pace(minutes_left(config, now), now.step)
     with StopSignal() as stop:
         source = feed(config, parts, reader, stream, now)
         while now.step < now.horizon.total and stop.requested is None:
@@ -171,6 +171,12 @@ def report(run: RunFolder, emit: Emit, now: Progress, numbers: Mapping[str, floa
     record = {"event": "step", "step": now.step, "total": now.horizon.total, **numbers, "verdict": found.state}
     run.log(record)
     emit(record | {"sentence": found.sentence})
+
+
+def minutes_left(config: RunConfig, now: Progress) -> float | None:
+    """The budget of a run with minutes: all of it at the start, the rest of it on resuming."""
+    minutes = config.train.minutes
+    return None if minutes is None else minutes * (1.0 - now.horizon.progress(now.step))
 
 
 def stopping(config: RunConfig, now: Progress) -> bool:
