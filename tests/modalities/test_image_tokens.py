@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+from sklearn.linear_model import RidgeClassifier
 
 from jepakit.data.collate import Prepared, collate
 from jepakit.data.stream import keyed_rng
 from jepakit.maskers.block import BlockMasker, BlockSettings
-from jepakit.sdk import DataError, MaskRequest, Sample
+from jepakit.sdk import Context, DataError, IndexSet, MaskPlan, MaskRequest, Query, Sample
 from jepakit_modalities.image.modality import ImageModality
 from jepakit_modalities.image.tokenizer import PatchSettings, PatchTokenizer
 from jepakit_modalities.image.views import CropSettings, CropView, resized
@@ -70,6 +72,16 @@ def test_images_of_different_sizes_share_a_batch() -> None:
         assert torch.equal(together.coords[row, :count], alone.coords[0])
 
 
+def test_tokens_survive_bfloat16_weights() -> None:
+    """The pixels are standardised in float32 and rounded once, so that tokens differ by rounding only."""
+    made = tokenizer()
+    raw = batch_of([sample((3, 8, 8))], made)
+    exact = made(raw).x
+    rough = made.bfloat16()(raw).x
+    assert rough.dtype == torch.bfloat16
+    torch.testing.assert_close(rough.float(), exact, rtol=0.02, atol=0.02)
+
+
 def test_an_image_smaller_than_a_patch_is_refused() -> None:
     with pytest.raises(DataError, match="3 x 9 pixels hold no patch of 4"):
         tokenizer().layout(sample((3, 3, 9)), "main")
@@ -114,7 +126,46 @@ def test_mask_pictures_dim_what_is_hidden() -> None:
     assert (centre[~seen] == 50).all()
 
 
-def test_synthetic_images_are_seeded_and_hide_their_class_from_pixels() -> None:
+@pytest.mark.parametrize("shape", [(1, 15, 64), (1, 64, 15), (1, 33, 47)])
+def test_mask_pictures_of_images_that_patches_do_not_fill(shape: tuple[int, ...]) -> None:
+    made, image = tokenizer(channels=1, patch=8), sample(shape)
+    layout = made.layout(image, "main")
+    assert layout is not None
+    plan = MaskPlan((Context(IndexSet(np.array([0]))),), (Query(IndexSet(np.arange(1, len(layout)))),))
+    picture = ImageModality().mask_picture(image, layout, plan)
+    assert picture is not None
+    assert picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1)])
+def test_raw_features_are_pixels_between_zero_and_one(dtype: type, top: int) -> None:
+    image = np.zeros((1, 64, 64), dtype=dtype)
+    image[0, :32] = top
+    found = ImageModality().raw_features(Sample({"main": image}, id="a"))
+    assert (found.dtype, found.shape) == (np.float32, (1024,))
+    assert (found.min(), found.max()) == (0, 1)
+    assert found.mean() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("bad", [{"scale": (0.0, 1.0)}, {"scale": (0.5, 1.5)}, {"scale": (1.0, 0.3)}, {"ratio": (-1.0, 1.0)}])
+def test_crops_that_make_no_sense_are_refused_before_a_run(bad: dict[str, tuple[float, float]]) -> None:
+    with pytest.raises(ValidationError, match=r"is no range|reaches above 1"):
+        CropSettings.model_validate(bad)
+
+
+def test_synthetic_classes_hide_from_pixels_but_are_there() -> None:
+    """A linear probe reads them from the spectrum, where phase does not matter, and hardly from the pixels."""
+    modality = ImageModality()
+    parts = [[modality.synthetic(400, 0, split).read(index) for index in range(400)] for split in ("train", "test")]
+    pixels = [np.stack([modality.raw_features(each) for each in part]) for part in parts]
+    spectra = [np.log1p(np.abs(np.fft.rfft2(part.reshape(-1, 32, 32)))).reshape(len(part), -1) for part in pixels]
+    train, test = ([each.label for each in part] for part in parts)
+    scores = [RidgeClassifier(1.0).fit(before, train).score(after, test) for before, after in (pixels, spectra)]
+    assert scores[0] < 0.25, "chance is .125"
+    assert scores[1] > 0.9
+
+
+def test_synthetic_images_are_seeded() -> None:
     modality = ImageModality()
     first, again = modality.synthetic(20, seed=1), modality.synthetic(20, seed=1)
     np.testing.assert_array_equal(first.read(3).streams["main"], again.read(3).streams["main"])

@@ -74,7 +74,7 @@ def tokenizer_of(tokenizers: Mapping[str, Tokenizer], stream: str) -> Tokenizer:
 
 
 def collate(prepared: Sequence[Prepared], mode: CollateMode, rng: np.random.Generator) -> Batch:
-    """One batch of prepared samples; `rng` is used by `truncate_random` only."""
+    """One batch of prepared samples; `rng` says which tokens `truncate_random` and `truncate_mean` keep."""
     names = list(prepared[0].sample.streams)
     for part in prepared:
         if list(part.sample.streams) != names:
@@ -100,8 +100,9 @@ def stack_stream(samples: Sequence[Sample], layouts: Sequence[Layout | None], na
     if len(known) < len(layouts):
         return Raw(values, extent)
     first = known[0]
-    if all(layout is first for layout in known):
-        return Raw(values, extent, *same_layout(first, len(known)), grid=first.grid, order=repeated(first.order, len(known)))
+    if all(alike(layout, first) for layout in known):
+        grid = first.grid if first.valid.all() else None
+        return Raw(values, extent, *same_layout(first, len(known)), grid=grid, order=repeated(first.order, len(known)))
     longest = max(len(layout) for layout in known)
     orders = [layout.order for layout in known if layout.order is not None]
     return Raw(
@@ -134,6 +135,18 @@ def stack_arrays(arrays: Sequence[np.ndarray], ids: Sequence[str]) -> tuple[Tens
     return torch.from_numpy(out), torch.from_numpy(extent)
 
 
+def alike(ours: Layout, theirs: Layout) -> bool:
+    """Whether two layouts are one and the same, or say the same."""
+    if ours is theirs:
+        return True
+    if ours.grid != theirs.grid or (ours.order is None) != (theirs.order is None):
+        return False
+    pairs = [(ours.coords, theirs.coords), (ours.valid, theirs.valid), (ours.channel, theirs.channel)]
+    if ours.order is not None and theirs.order is not None:
+        pairs.append((ours.order, theirs.order))
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
 def same_layout(layout: Layout, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """coords, valid, channel of one layout for all samples: expanded, so that later code can see that they are the same."""
     coords = torch.from_numpy(layout.coords)[None].expand(count, -1, -1)
@@ -159,6 +172,8 @@ def batch_plans(plans: Sequence[MaskPlan], mode: CollateMode, rng: np.random.Gen
     if any(len(plan.contexts) != contexts for plan in plans):
         raise ContractError("the masker gave samples of one batch different numbers of contexts; it must give each the same")
     most = max(plans, key=lambda plan: len(plan.queries))
+    for plan in plans:
+        check_same_roles(plan, most)
     cut = Cutter(mode, rng)
     batched = tuple(
         Context(cut([plan.contexts[number].positions for plan in plans]), plans[0].contexts[number].stream) for number in range(contexts)
@@ -172,6 +187,18 @@ def batch_plans(plans: Sequence[MaskPlan], mode: CollateMode, rng: np.random.Gen
     names = {name for plan in plans for name in plan.info}
     info = {name: float(np.mean([plan.info[name] for plan in plans if name in plan.info])) for name in sorted(names)}
     return MaskPlan(batched, queries, dense=all(plan.dense for plan in plans), info=info | {"truncated": truncated})
+
+
+def check_same_roles(plan: MaskPlan, most: MaskPlan) -> None:
+    """ContractError when context or query number k of one sample is of another stream, kind or stage than that of another sample."""
+    if any(ours.stream != theirs.stream for ours, theirs in zip(plan.contexts, most.contexts)):
+        raise ContractError("the masker took one context from different streams for samples of one batch; it must keep to one")
+    for number, (ours, theirs) in enumerate(zip(plan.queries, most.queries)):
+        if (ours.context, ours.stream, ours.kind, ours.stage) != (theirs.context, theirs.stream, theirs.kind, theirs.stage):
+            raise ContractError(
+                f"the masker gave query number {number} a different context, stream, kind or stage in samples of one batch; "
+                "a batch keeps them once a query, so they must be the same"
+            )
 
 
 class Cutter:
@@ -227,6 +254,10 @@ def labels(samples: Sequence[Sample]) -> np.ndarray | None:
     """(B,) int64 or float64, or (B, ...) for array labels; None when any sample has none."""
     if any(sample.label is None for sample in samples):
         return None
+    shapes = {np.shape(sample.label): sample.id for sample in samples}
+    if len(shapes) > 1:
+        (ours, first), (theirs, second) = list(shapes.items())[:2]
+        raise DataError(f"the label of sample {first} has shape {ours}, that of {second} {theirs}; labels of one batch need one shape")
     return np.asarray([sample.label for sample in samples])
 
 
@@ -235,4 +266,8 @@ def conditions(samples: Sequence[Sample]) -> Condition | None:
     found = [sample.meta.get("condition") for sample in samples]
     if any(part is None for part in found):
         return None
-    return Condition(vec=torch.from_numpy(np.stack([np.asarray(part, dtype=np.float32) for part in found])))
+    rows = [np.asarray(part, dtype=np.float32) for part in found]
+    if any(row.ndim != 1 or row.shape != rows[0].shape for row in rows):
+        shapes = sorted({str(row.shape) for row in rows})
+        raise ContractError(f"the view left conditions of shape {', '.join(shapes)}; it must leave 1-D arrays of one length")
+    return Condition(vec=torch.from_numpy(np.stack(rows)))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
+from multiprocessing import get_all_start_methods
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from jepakit.contracts import Batch, Masker, Reader, Sample, Tokenizer, ViewMaker
 from jepakit.data.collate import CollateMode, collate, prepare
-from jepakit.data.stream import GlobalStream, keyed_rng, sample_rng, step_rng
-from jepakit.errors import DataError
+from jepakit.data.stream import GlobalStream, sample_rng, step_rng
+from jepakit.errors import DataError, JepakitError
 
 
 class CachedReader(Reader):
-    """Keeps samples of another reader in memory, first come, first kept, up to `max_bytes` of array data."""
+    """Keeps samples of another reader in memory, first come, first kept, up to `max_bytes` of array data (in each worker)."""
 
     def __init__(self, inner: Reader, max_bytes: int) -> None:
         self.inner, self.max_bytes = inner, max_bytes
@@ -55,16 +57,20 @@ class Recipe:
     progress: Callable[[int], float]
 
 
+Places = Callable[[int], list[tuple[int, int]]]
+"""Step → (epoch, index) of its samples."""
+
+
 class Batches(Dataset[Batch]):
     """Item number `step` is the whole batch of that step, so that a worker makes a batch and nothing travels twice."""
 
-    def __init__(self, reader: Reader, stream: GlobalStream, recipe: Recipe) -> None:
-        self.reader, self.stream, self.recipe = reader, stream, recipe
+    def __init__(self, reader: Reader, places: Places, recipe: Recipe) -> None:
+        self.reader, self.places, self.recipe = reader, places, recipe
 
     def __getitem__(self, step: int) -> Batch:
         recipe = self.recipe
         parts = []
-        for epoch, index in self.stream.batch(step):
+        for epoch, index in self.places(step):
             sample = read(self.reader, index)
             parts.append(
                 prepare(
@@ -107,41 +113,62 @@ def batches(
 
     Each is a function of (seed, step) and the data alone: the same for any number of workers and any start.
     """
-    data = Batches(reader, stream, Recipe(view, tokenizers, masker, collate_mode, seed, progress))
-    steps = count(start_step) if total_steps is None else iter(range(start_step, total_steps))
-    if workers == 0:
-        return (data[step] for step in steps)
-    return iter(DataLoader(data, batch_size=None, sampler=Steps(steps), num_workers=workers, prefetch_factor=2))
-
-
-class Steps:
-    """A sampler over step numbers that may never end."""
-
-    def __init__(self, steps: Iterator[int]) -> None:
-        self._steps = steps
-
-    def __iter__(self) -> Iterator[int]:
-        return self._steps
+    data = Batches(reader, stream.batch, Recipe(view, tokenizers, masker, collate_mode, seed, progress))
+    return made(data, count(start_step) if total_steps is None else range(start_step, total_steps), workers)
 
 
 def eval_batches(
-    reader: Reader, batch_size: int, tokenizers: Mapping[str, Tokenizer], *, view: ViewMaker | None = None, seed: int = 0
+    reader: Reader,
+    batch_size: int,
+    tokenizers: Mapping[str, Tokenizer],
+    *,
+    view: ViewMaker | None = None,
+    seed: int = 0,
+    workers: int = 0,
 ) -> Iterator[Batch]:
     """Every sample once, in order, without masks; the last batch may be smaller."""
-    for start in range(0, len(reader), batch_size):
-        samples: Sequence[Sample] = [read(reader, index) for index in range(start, min(start + batch_size, len(reader)))]
-        unused = keyed_rng(seed, "unused")
-        parts = [
-            prepare(
-                sample,
-                view=view,
-                tokenizers=tokenizers,
-                masker=None,
-                view_rng=sample_rng(seed, 0, sample.id, "view"),
-                mask_rng=unused,
-                shared_rng=unused,
-                progress=1.0,
-            )
-            for sample in samples
-        ]
-        yield collate(parts, "pad", unused)
+
+    def places(step: int) -> list[tuple[int, int]]:
+        return [(0, index) for index in range(step * batch_size, min((step + 1) * batch_size, len(reader)))]
+
+    data = Batches(reader, places, Recipe(view, tokenizers, None, "pad", seed, lambda step: 1.0))
+    return made(data, range(-(-len(reader) // batch_size)), workers)
+
+
+def made(data: Batches, steps: Iterable[int], workers: int) -> Iterator[Batch]:
+    """The batches of these steps, in order, from this process or from `workers` others."""
+    return (data[step] for step in steps) if workers == 0 else from_workers(data, steps, workers)
+
+
+def from_workers(data: Batches, steps: Iterable[int], workers: int) -> Iterator[Batch]:
+    """The same batches from other processes, which get readers and closures by forking: nothing is pickled on the way there.
+
+    The generator is a private one: a loader draws a seed when it starts, and would take it from torch's global generator, so that the
+    number of workers changed everything that is drawn after.
+    """
+    loader = DataLoader(
+        Told(data),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=2,
+        generator=torch.Generator(),
+        multiprocessing_context="fork" if "fork" in get_all_start_methods() else None,
+    )
+    for item in loader:
+        if isinstance(item, JepakitError):
+            raise item
+        yield item
+
+
+class Told(Dataset[Batch | JepakitError]):
+    """The same items, with errors raised on purpose handed over as items: torch wraps what a worker raises in a page of traceback."""
+
+    def __init__(self, inner: Batches) -> None:
+        self.inner = inner
+
+    def __getitem__(self, step: int) -> Batch | JepakitError:
+        try:
+            return self.inner[step]
+        except JepakitError as error:
+            return error

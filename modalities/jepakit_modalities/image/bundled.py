@@ -11,7 +11,8 @@ import numpy as np
 
 from jepakit.sdk import DataError
 from jepakit_modalities.image.decode import decode_file
-from jepakit_modalities.image.reader import ImageReader, Listing
+from jepakit_modalities.image.listing import Listing
+from jepakit_modalities.image.reader import ImageReader
 
 TEST_SHARE = 0.2
 """Digits: every fifth image of each class is test."""

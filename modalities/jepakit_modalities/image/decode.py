@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -59,18 +60,25 @@ def decode_file(path: Path) -> np.ndarray:
     try:
         BUDGET.check_file(path)
         if path.suffix.lower() == ".npy":
-            return channels_first(np.load(path, allow_pickle=False), str(path))
+            # mapped, so that a header that declares more than the file holds is refused before anything is allocated
+            return channels_first(np.array(np.load(path, allow_pickle=False, mmap_mode="r")), str(path))
         return decode_bytes(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror or error})") from error
-    except (ValueError, EOFError, SyntaxError) as error:
+    except (ValueError, EOFError, SyntaxError, OverflowError, TokenError) as error:
         raise DataError(f"{path}: not a plain .npy array ({error}); save it with numpy.save(..., allow_pickle=False)") from error
 
 
 def channels_first(array: np.ndarray, name: str) -> np.ndarray:
-    """(H, W), (H, W, C) or (C, H, W) → (C, H, W): a last axis that is at most 32 and smaller than the first two holds channels."""
+    """(H, W), (H, W, C) or (C, H, W) → (C, H, W) in the byte order of this machine.
+
+    A last axis that is at most 32 and smaller than the first two holds channels.
+    """
     if array.dtype.kind not in "uif" or array.ndim not in (2, 3):
         raise DataError(f"{name}: a {array.ndim}-D {array.dtype} array; an image is a 2-D or 3-D array of numbers")
+    if not array.size:
+        raise DataError(f"{name}: an array of shape {array.shape} holds no pixel; remove it")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim == 2:
         return array[None]
     if array.shape[2] <= 32 and array.shape[2] < min(array.shape[:2]):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jepakit.sdk import Layout, MaskPlan, Modality, Reader, Sample
+from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_modalities.image.bundled import open_bundled
 from jepakit_modalities.image.sources import open_path
 from jepakit_modalities.image.synthetic import gratings
+from jepakit_modalities.image.tokenizer import full_scale
 from jepakit_modalities.image.views import resized
 
 RAW_SIDE = 32
@@ -19,6 +20,7 @@ SHOWN = 128
 COLOURS = ((230, 80, 60), (60, 150, 230), (90, 190, 90), (240, 180, 50), (160, 100, 210), (80, 200, 200))
 HIDDEN = 0.25
 """Brightness of what the context encoder does not see."""
+SPLITS = ("train", "test", "all")
 
 
 class ImageModality(Modality):
@@ -27,18 +29,20 @@ class ImageModality(Modality):
     name = "image"
 
     def open(self, source: str, split: str) -> Reader:
+        if split not in SPLITS:
+            raise DataError(f"{source}: no split '{split}'; there is {', '.join(SPLITS)}")
         if source.startswith("bundled:"):
             return open_bundled(source.removeprefix("bundled:"), split)
-        return open_path(Path(source).expanduser())
+        return open_path(Path(source).expanduser(), split)
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
         return gratings(count, seed, split)
 
     def raw_features(self, sample: Sample) -> np.ndarray:
-        """Pixels at 32 x 32, flattened, float32."""
+        """Pixels at 32 x 32, flattened, float32; integer formats brought to [0, 1]."""
         image = sample.streams["main"]
         whole = (0, 0, image.shape[1], image.shape[2])
-        return resized(image, whole, (RAW_SIDE, RAW_SIDE)).astype(np.float32).ravel()
+        return resized(image, whole, (RAW_SIDE, RAW_SIDE)).astype(np.float32).ravel() / np.float32(full_scale(image.dtype))
 
     def picture(self, sample: Sample) -> np.ndarray:
         return enlarged(rgb(sample.streams["main"]))
@@ -46,8 +50,9 @@ class ImageModality(Modality):
     def mask_picture(self, sample: Sample, layout: Layout, plan: MaskPlan) -> np.ndarray | None:
         if layout.grid is None:
             return None
+        """The first context and its queries. A patch is taken to be as large as the grid allows: exact where it divides the image."""
         image = sample.streams["main"]
-        patch = image.shape[1] // layout.grid[0]
+        patch = min(image.shape[1] // layout.grid[0], image.shape[2] // layout.grid[1])
         factor = max(1, -(-SHOWN // min(image.shape[1:])))
         shown = enlarged(rgb(image)).astype(np.float32)
         visible = np.zeros(len(layout), dtype=bool)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from jepakit.sdk import DataError, Reader, Sample
+from jepakit_modalities.image.listing import Listing
 
-
-@dataclass(frozen=True)
-class Listing:
-    """What is known before any pixel is decoded. labels: class numbers, or None. groups: subject, scene, tile; or None."""
-
-    ids: Sequence[str]
-    labels: Sequence[int] | None = None
-    groups: Sequence[str] | None = None
-    class_names: Sequence[str] | None = None
-    digest: str = ""
+CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
+"""Names of channels where their number says what they are; any others are numbered."""
 
 
 class ImageReader(Reader):
@@ -30,7 +23,8 @@ class ImageReader(Reader):
         if not listing.ids:
             raise DataError(f"{origin}: holds no image; expected files or rows with images in them")
         if len(set(listing.ids)) != len(listing.ids):
-            raise DataError(f"{origin}: two images have the same id; ids must be unique, masks are keyed by them")
+            ((name, times),) = Counter(listing.ids).most_common(1)
+            raise DataError(f"{origin}: {times} images are called '{name}'; masks are keyed by the name, so list each image once")
         self.listing, self.fetch, self.origin = listing, fetch, origin
 
     def __len__(self) -> int:
@@ -38,11 +32,13 @@ class ImageReader(Reader):
 
     def read(self, index: int) -> Sample:
         listing = self.listing
+        image = self._alike(self.fetch(index), index)
         return Sample(
-            streams={"main": self._alike(self.fetch(index), index)},
+            streams={"main": image},
             id=listing.ids[index],
-            label=None if listing.labels is None else int(listing.labels[index]),
-            group=None if listing.groups is None else str(listing.groups[index]),
+            label=None if listing.labels is None else listing.labels[index],
+            group=None if listing.groups is None else listing.groups[index],
+            meta={"channels": CHANNELS.get(len(image), tuple(map(str, range(len(image)))))},
         )
 
     @cached_property
@@ -57,8 +53,7 @@ class ImageReader(Reader):
         if channels != expected or image.dtype != self.first.dtype:
             raise DataError(
                 f"{self.origin}: {self.listing.ids[index]} has {channels} channels of {image.dtype}, {self.listing.ids[0]} has "
-                f"{expected} of "
-                f"{self.first.dtype}; one run needs one kind of image: convert them, or put them in folders of their own"
+                f"{expected} of {self.first.dtype}; one run needs one kind of image: convert them, or put them in folders of their own"
             )
         return image
 

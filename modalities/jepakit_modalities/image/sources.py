@@ -1,198 +1,107 @@
-"""From a path to a reader: a folder of images, a Parquet file, an npz file, a csv list. Formats are told apart by what they are."""
+"""From a path to a reader: a folder of images, a csv list, one image, a Parquet or an npz file, told apart by what they are."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jepakit.sdk import DataError
-from jepakit_modalities.image.decode import BUDGET, SUFFIXES, channels_first, decode_bytes, decode_file
-from jepakit_modalities.image.reader import ImageReader, Listing
+from jepakit_modalities.image.decode import SUFFIXES, decode_file
+from jepakit_modalities.image.digest import digest
+from jepakit_modalities.image.listing import Listing, numbered, text
+from jepakit_modalities.image.npz import open_npz
+from jepakit_modalities.image.parquet import open_parquet
+from jepakit_modalities.image.reader import ImageReader
+
+COLUMNS = ("path", "label", "group", "split")
+"""Columns of a csv list that mean something; others are ignored."""
 
 
-def open_path(path: Path) -> ImageReader:
-    """A reader of whatever lies at `path`."""
-    if not path.exists():
-        raise DataError(f"no such file or folder: {path}; expected a folder of images, or a .parquet, .npz or .csv file")
+def open_path(path: Path, split: str) -> ImageReader:
+    """A reader of whatever lies at `path`. Only a csv list can hold several splits; anything else is the split it is opened as."""
+    try:
+        if not path.exists():
+            raise DataError(f"no such file or folder: {path}; expected a folder of images, or a .parquet, .npz or .csv file")
+        return open_csv(path, split) if path.suffix.lower() == ".csv" and path.is_file() else open_whole(path)
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror or error})") from error
+
+
+def open_whole(path: Path) -> ImageReader:
+    """A reader of a source that holds one split."""
     if path.is_dir():
         return open_folder(path)
-    openers = {".parquet": open_parquet, ".npz": open_npz, ".csv": open_csv}
+    openers = {".parquet": open_parquet, ".npz": open_npz}
     suffix = path.suffix.lower()
     if suffix in openers:
         return openers[suffix](path)
     if suffix in SUFFIXES:
-        return ImageReader(Listing([path.name], digest=digest(path)), lambda index: decode_file(path), origin=str(path))
+        return ImageReader(Listing([path.name], digest=digest([path], [path.name])), lambda index: decode_file(path), origin=str(path))
     raise DataError(f"{path}: can't tell what '{suffix}' is; expected a folder of images, or a .parquet, .npz or .csv file")
 
 
 def open_folder(folder: Path) -> ImageReader:
-    """All images below a folder, sorted by name. When each lies in a folder of its own kind (folder/class/image), that is its label."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not files:
+    """All images below a folder, sorted by name, hidden files and folders left out.
+
+    When each lies in a folder of its own kind (folder/class/image), that is its label; in any other arrangement there are no labels.
+    """
+    inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    inside = [path for path in inside if not any(part.startswith(".") for part in path.parts)]
+    if not inside:
         raise DataError(f"{folder}: holds no image; expected files ending in {', '.join(sorted(SUFFIXES))}")
-    inside = [path.relative_to(folder) for path in files]
-    names = sorted({path.parts[0] for path in inside}) if all(len(path.parts) == 2 for path in inside) else None
-    places = None if names is None else {name: number for number, name in enumerate(names)}
-    listing = Listing(
-        ids=[str(path) for path in inside],
-        labels=None if places is None else [places[path.parts[0]] for path in inside],
-        class_names=names,
-        digest=digest(*files),
-    )
+    files, ids = [folder / path for path in inside], [printable(path) for path in inside]
+    classes = [path.parts[0] for path in inside] if all(len(path.parts) == 2 for path in inside) else None
+    names = None if classes is None else sorted(set(classes))
+    places = {name: number for number, name in enumerate(names or ())}
+    labels = None if classes is None else [places[name] for name in classes]
+    listing = Listing(ids=ids, labels=labels, class_names=names, digest=digest(files, ids))
     return ImageReader(listing, lambda index: decode_file(files[index]), origin=str(folder))
 
 
-def open_parquet(path: Path) -> ImageReader:
-    """Rows with encoded images, in the layout of Hugging Face data sets: a column of {bytes, path} or of bytes; `label` if present."""
-    try:
-        BUDGET.check_file(path)
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({error})") from error
-    column = image_column(table, path)
-    stored = table.column(column).combine_chunks()
-    chunk = stored.field("bytes") if pa.types.is_struct(stored.type) else stored
-    labels, names = labels_of(table, path)
-    listing = Listing(
-        ids=[f"{path.stem}/{row}" for row in range(len(table))],
-        labels=labels,
-        groups=groups_of(table),
-        class_names=names,
-        digest=digest(path),
-    )
-
-    def fetch(index: int) -> np.ndarray:
-        data = chunk[index].as_py()
-        if not data:
-            raise DataError(f"{path}: row {index}: column '{column}' is empty; expected the bytes of an image")
-        return decode_bytes(data, f"{path}: row {index}, column '{column}'")
-
-    return ImageReader(listing, fetch, origin=str(path))
+def printable(path: Path) -> str:
+    """A path as an id; bytes of a file name that are no UTF-8 are written as escapes."""
+    return path.as_posix().encode("utf-8", "backslashreplace").decode()
 
 
-def image_column(table: pa.Table, path: Path) -> str:
-    """The first column that can hold encoded images."""
-    for field in table.schema:
-        kind = field.type
-        if pa.types.is_struct(kind) and any(kind.field(number).name == "bytes" for number in range(kind.num_fields)):
-            return str(field.name)
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            return str(field.name)
-    raise DataError(f"{path}: no column with images; expected one of {{bytes, path}} or of bytes, found {', '.join(table.column_names)}")
+def open_csv(path: Path, split: str) -> ImageReader:
+    """A list: column `path` (relative to the csv), and optionally `label`, `group`, `split`.
 
-
-def labels_of(table: pa.Table, path: Path) -> tuple[list[int] | None, list[str] | None]:
-    """Class numbers from `label` or `labels` (numbers or names), names from `label_name`."""
-    column = next((name for name in ("label", "labels") if name in table.column_names), None)
-    if column is None:
-        return None, None
-    values = table.column(column).to_pylist()
-    if any(value is None for value in values):
-        raise DataError(f"{path}: column '{column}': row {values.index(None)} is empty; label every row or drop the column")
-    numbers, names = numbered(values)
-    if "label_name" in table.column_names:
-        names = named(numbers, table.column("label_name").to_pylist())
-    return numbers, names
-
-
-def named(numbers: Sequence[int], names: Sequence[Any]) -> list[str]:
-    """Names by class number, from a name a row."""
-    found = {number: str(name) for number, name in zip(numbers, names)}
-    return [found.get(number, str(number)) for number in range(max(found) + 1)]
-
-
-def numbered(values: Sequence[Any]) -> tuple[list[int], list[str] | None]:
-    """Labels as class numbers; names become numbers in sorted order."""
-    if all(isinstance(value, (int, np.integer)) for value in values):
-        return [int(value) for value in values], None
-    names = sorted({str(value) for value in values})
-    places = {name: number for number, name in enumerate(names)}
-    return [places[str(value)] for value in values], names
-
-
-def groups_of(table: pa.Table) -> list[str] | None:
-    """The `group` column as text."""
-    return [str(value) for value in table.column("group").to_pylist()] if "group" in table.column_names else None
-
-
-def open_npz(path: Path) -> ImageReader:
-    """Arrays x [N, H, W] or [N, H, W, C] or [N, C, H, W], y, group, class_names, id, scale (x times scale is the physical value)."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                BUDGET.check_decoded(f"{path}: {member.filename}", member.file_size, member.compress_size)
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files if name in ("x", "y", "group", "class_names", "id", "scale")}
-    except (OSError, ValueError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a plain .npz file ({error}); save it with numpy.savez") from error
-    if "x" not in arrays or arrays["x"].ndim not in (3, 4):
-        found = f"x is {arrays['x'].ndim}-D" if "x" in arrays else "there is no x"
-        raise DataError(f"{path}: {found}; expected an array x of shape [N, H, W], [N, H, W, C] or [N, C, H, W]")
-    x, count = arrays["x"], len(arrays["x"])
-    for name in ("y", "group", "id"):
-        if name in arrays and len(arrays[name]) != count:
-            raise DataError(f"{path}: {name} has {len(arrays[name])} entries for {count} images in x; they must be as many")
-    names = [str(name) for name in arrays["class_names"]] if "class_names" in arrays else None
-    listing = Listing(
-        ids=unique_ids(arrays.get("id"), count, path.stem),
-        labels=numbered(arrays["y"].tolist())[0] if "y" in arrays else None,
-        groups=[str(name) for name in arrays["group"]] if "group" in arrays else None,
-        class_names=names,
-        digest=digest(path),
-    )
-    scale = float(arrays["scale"]) if "scale" in arrays else None
-
-    def fetch(index: int) -> np.ndarray:
-        image = channels_first(x[index], f"{path}: x[{index}]")
-        return image if scale is None else (image * scale).astype(np.float32)
-
-    return ImageReader(listing, fetch, origin=str(path))
-
-
-def unique_ids(names: np.ndarray | None, count: int, stem: str) -> list[str]:
-    """The stored ids; with the row number behind them where they repeat, since masks are keyed by them."""
-    if names is None:
-        return [f"{stem}/{row}" for row in range(count)]
-    stored = [str(name) for name in names]
-    return stored if len(set(stored)) == count else [f"{name}#{row}" for row, name in enumerate(stored)]
-
-
-def open_csv(path: Path) -> ImageReader:
-    """A list: column `path` (relative to the csv), and optionally `label`, `group`."""
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path}: not a readable csv file ({error})") from error
-    if "path" not in frame.columns:
-        raise DataError(f"{path}: no column 'path'; found {', '.join(map(str, frame.columns))}. It must name an image a row")
-    for column in ("path", "label", "group"):
-        if column in frame.columns and frame[column].isna().any():
-            raise DataError(f"{path}: column '{column}' is empty in line {int(frame[column].isna().to_numpy().argmax()) + 2}; fill it in")
-    files = [path.parent / str(name) for name in frame["path"]]
+    With a `split` column, only the rows of the split asked for are listed ("all": every row); classes are numbered over all rows, so
+    that a number means the same in every split. Without one, all rows are that split.
+    """
+    frame = load(path)
     numbers, names = numbered(frame["label"].tolist()) if "label" in frame.columns else (None, None)
+    rows = [row for row in range(len(frame)) if split == "all" or "split" not in frame.columns or frame["split"].iloc[row] == split]
+    if len(frame) and not rows:
+        found = ", ".join(sorted(set(frame["split"])))
+        raise DataError(f"{path}: column 'split' has no row '{split}', only {found}; it must say train or test")
+    ids = [str(frame["path"].iloc[row]) for row in rows]
+    files = [path.parent / name for name in ids]
+    for row, file in zip(rows, files):
+        if not file.is_file():
+            raise DataError(f"{path}: line {row + 2}: there is no image {file}; paths are relative to the folder of the csv")
     listing = Listing(
-        ids=[str(name) for name in frame["path"]],
-        labels=numbers,
-        groups=[str(name) for name in frame["group"]] if "group" in frame.columns else None,
+        ids=ids,
+        labels=None if numbers is None else [numbers[row] for row in rows],
+        groups=[text(frame["group"].iloc[row]) for row in rows] if "group" in frame.columns else None,
         class_names=names,
-        digest=digest(path),
+        digest=digest([path, *files], [path.name, *ids]),
     )
     return ImageReader(listing, lambda index: decode_file(files[index]), origin=str(path))
 
 
-def digest(*files: Path) -> str:
-    """Changes when a file is added, renamed or resized, or when its first 64 KiB change."""
-    made = blake2b(digest_size=16)
-    for path in files:
-        made.update(f"{path.name}\x1f{path.stat().st_size}\x1f".encode())
-    with files[0].open("rb") as file:
-        made.update(file.read(1 << 16))
-    return made.hexdigest()
+def load(path: Path) -> pd.DataFrame:
+    """The table of a csv list. Only an empty cell is missing: "NA" and "None" are names like any other."""
+    try:
+        frame = pd.read_csv(path, dtype={"path": str, "group": str, "split": str}, keep_default_na=False, na_values=[""])
+    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path}: not a readable csv file ({' '.join(str(error).split())})") from error
+    if "path" not in frame.columns:
+        raise DataError(f"{path}: no column 'path'; found {', '.join(map(str, frame.columns))}. It must name an image a row")
+    for column in COLUMNS:
+        if f"{column}.1" in frame.columns:  # how pandas renames the second of two columns of one name
+            raise DataError(f"{path}: there are two columns '{column}'; keep one")
+        if column != "group" and column in frame.columns and frame[column].isna().any():
+            raise DataError(f"{path}: column '{column}' is empty in line {int(frame[column].isna().to_numpy().argmax()) + 2}; fill it in")
+    return frame

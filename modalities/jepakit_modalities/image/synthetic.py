@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from jepakit_modalities.image.reader import ImageReader, Listing
+from jepakit_modalities.image.listing import Listing
+from jepakit_modalities.image.reader import ImageReader
 
 SIDE, ORIENTATIONS, FREQUENCIES = 32, 4, (2.0, 4.0)
 """Cycles an image; eight classes. Phase, contrast and background are random, so no single pixel tells the class."""

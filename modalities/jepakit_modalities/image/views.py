@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch.nn.functional import interpolate
 
 from jepakit.sdk import Sample, Settings, ViewMaker
@@ -16,11 +17,28 @@ TRIES = 10
 """Draws of a window that must fit before the whole image is taken, as in the usual random resized crop."""
 
 
+def rising(pair: tuple[float, float]) -> tuple[float, float]:
+    """ValueError unless the pair is the lower and the upper end of a range above zero."""
+    if not 0 < pair[0] <= pair[1]:
+        raise ValueError(f"{list(pair)} is no range; expected two numbers above zero, the smaller one first")
+    return pair
+
+
+def share(pair: tuple[float, float]) -> tuple[float, float]:
+    """ValueError unless the pair lies within (0, 1]."""
+    if pair[1] > 1:
+        raise ValueError(f"{list(pair)} reaches above 1; a window can't be larger than its image")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(rising)]
+
+
 class CropSettings(Settings):
     """Options of the crop. Scale as in I-JEPA (arXiv 2301.08243, appendix A)."""
 
-    scale: tuple[float, float] = Field((0.3, 1.0), description="area of the window as a share of the image")
-    ratio: tuple[float, float] = Field((3 / 4, 4 / 3), description="width over height of the window")
+    scale: Annotated[Range, AfterValidator(share)] = Field((0.3, 1.0), description="area of the window as a share of the image")
+    ratio: Range = Field((3 / 4, 4 / 3), description="width over height of the window")
     flip: bool = Field(False, description="mirror left and right with probability one half")
     size: int | None = Field(None, ge=1, description="side of the square result in pixels; None = the size of the image")
 

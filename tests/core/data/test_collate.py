@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,38 @@ def test_different_numbers_of_contexts_are_refused() -> None:
         batch_plans([two, plan([0])], "pad", keyed_rng("test"))
 
 
+@pytest.mark.parametrize("change", [{"kind": 1}, {"stage": 1}, {"stream": "b"}, {"context": 1}])
+def test_a_query_means_the_same_in_every_sample(change: dict[str, int | str]) -> None:
+    first = plan([0], [1])
+    other = replace(first, queries=(replace(first.queries[0], **change),))  # type: ignore[arg-type]
+    with pytest.raises(ContractError, match="query number 0 a different context, stream, kind or stage"):
+        batch_plans([first, other], "pad", keyed_rng("test"))
+
+
+def test_a_context_lies_in_one_stream() -> None:
+    first = plan([0], [1])
+    with pytest.raises(ContractError, match="one context from different streams"):
+        batch_plans([first, replace(first, contexts=(replace(first.contexts[0], stream="b"),))], "pad", keyed_rng("test"))
+
+
+def test_labels_of_different_shapes_name_both_samples() -> None:
+    parts = [Prepared(Sample({}, id=name, label=np.zeros(size)), {}) for name, size in (("a", 2), ("b", 3))]
+    with pytest.raises(DataError, match=r"label of sample a has shape \(2,\), that of b \(3,\)"):
+        collate(parts, "pad", keyed_rng("test"))
+
+
+def test_conditions_are_stacked() -> None:
+    def seen(*sizes: int) -> list[Prepared]:
+        return [Prepared(Sample({}, id=str(row), meta={"condition": np.full(size, row)}), {}) for row, size in enumerate(sizes)]
+
+    condition = collate(seen(2, 2), "pad", keyed_rng("test")).condition
+    assert condition is not None
+    assert condition.vec is not None
+    assert (condition.vec.tolist(), condition.vec.dtype) == ([[0, 0], [1, 1]], torch.float32)
+    with pytest.raises(ContractError, match="conditions of shape"):
+        collate(seen(2, 3), "pad", keyed_rng("test"))
+
+
 def test_equal_layouts_are_shared_not_copied() -> None:
     same = layout(4)
     batch = collate([prepared(name, np.zeros((2, 4), np.uint8), same) for name in "ab"], "pad", keyed_rng("test"))
@@ -97,6 +131,25 @@ def test_equal_layouts_are_shared_not_copied() -> None:
     assert raw.coords.shape == (2, 4, 1)
     assert raw.coords.stride(0) == 0
     assert batch.labels.tolist() == [0, 0]
+
+
+def test_layouts_that_say_the_same_are_shared_too() -> None:
+    raw = collate([prepared(name, np.zeros((2, 4), np.uint8), layout(4)) for name in "ab"], "pad", keyed_rng("test")).streams["main"]
+    assert raw.coords is not None
+    assert raw.coords.stride(0) == 0
+    moved = replace(layout(4), coords=layout(4).coords + 1)
+    parts = [prepared("a", np.zeros((2, 4), np.uint8), layout(4)), prepared("b", np.zeros((2, 4), np.uint8), moved)]
+    coords = collate(parts, "pad", keyed_rng("test")).streams["main"].coords
+    assert coords is not None
+    assert coords[:, :, 0].tolist() == [[0, 1, 2, 3], [1, 2, 3, 4]]
+
+
+def test_a_shared_layout_with_a_hole_is_no_grid() -> None:
+    holed = replace(layout(4), valid=np.array([True, True, False, True]))
+    raw = collate([prepared(name, np.zeros((2, 4), np.uint8), holed) for name in "ab"], "pad", keyed_rng("test")).streams["main"]
+    assert raw.grid is None
+    assert raw.valid is not None
+    assert raw.valid.tolist() == [[True, True, False, True]] * 2
 
 
 def test_ragged_samples_are_padded_at_the_end() -> None:

@@ -75,8 +75,9 @@ def same(ours: Batch, theirs: Batch) -> bool:
     assert ours.plan is not None
     assert theirs.plan is not None
     pairs = [(ours.streams["main"].values, theirs.streams["main"].values)]
-    pairs += [(a.positions.idx, b.positions.idx) for a, b in zip(ours.plan.contexts, theirs.plan.contexts)]
-    return ours.ids == theirs.ids and all(torch.equal(a, b) for a, b in pairs)
+    sets = zip(ours.plan.contexts + ours.plan.queries, theirs.plan.contexts + theirs.plan.queries, strict=True)
+    pairs += [(a.positions.idx, b.positions.idx) for a, b in sets]
+    return (ours.ids, ours.plan.info) == (theirs.ids, theirs.plan.info) and all(torch.equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -98,13 +99,24 @@ def test_a_sample_is_seen_differently_in_the_next_epoch() -> None:
     assert any(len(values) > 1 for values in seen.values())
 
 
-def test_an_unreadable_sample_is_named() -> None:
-    with pytest.raises(DataError, match="sample number 7: file x: field y is damaged"):
-        list(feed(reader=Numbers(broken=True)))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_unreadable_sample_is_one_sentence(workers: int) -> None:
+    with pytest.raises(DataError) as caught:
+        list(feed(workers, reader=Numbers(broken=True)))
+    assert str(caught.value) == "sample number 7: file x: field y is damaged"
 
 
-def test_eval_batches_hold_every_sample_once_in_order() -> None:
-    found = list(eval_batches(Numbers(), 4, {"main": Rows()}))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_leave_the_global_generator_alone(workers: int) -> None:
+    before = torch.get_rng_state()
+    list(feed(workers))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_eval_batches_hold_every_sample_once_in_order(workers: int) -> None:
+    found = list(eval_batches(Numbers(), 4, {"main": Rows()}, workers=workers))
+    assert [len(batch) for batch in found] == [4, 4, 2]
     assert [name for batch in found for name in batch.ids] == [f"n{index}" for index in range(10)]
     assert all(batch.plan is None for batch in found)
 
