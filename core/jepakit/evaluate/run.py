@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from jepakit import checkpoint, disk, precision
@@ -47,9 +48,10 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
     emit({"event": "features", "row": "raw"})
     raw = FeatureSource(raw_features(train_reader, modality), None if test_reader is None else raw_features(test_reader, modality))
     emit({"event": "probes"})
-    found = evaluate(
-        sources["encoder"], sources["untrained"], raw, settings=config.evaluate, seed=config.train.seed, run=str(out), data=data
-    )
+    with threadpool_limits(1):  # probes are many small problems: measured several times slower on two threads than on one
+        found = evaluate(
+            sources["encoder"], sources["untrained"], raw, settings=config.evaluate, seed=config.train.seed, run=str(out), data=data
+        )
     disk.replace_file(out / EVALUATION, json.dumps(found.to_json(), indent=1).encode())
     keep_map(out, sources["encoder"], found.pooling, modality, train_reader, test_reader)
     host.hook.after_eval(run=str(out), rows=found.to_json()["rows"])
