@@ -11,7 +11,7 @@ import pytest
 from jepakit import checkpoint
 from jepakit.config import RunConfig, load_config
 from jepakit.engine import evaluate_run, plan, train
-from jepakit.errors import TrainingStopped
+from jepakit.errors import DataError, TrainingStopped
 from jepakit.plugin_host.loader import discover
 from jepakit.report.page import write_report
 
@@ -40,6 +40,17 @@ def test_three_rows_on_the_same_samples(run: Path) -> None:
     assert json.loads((run / "evaluation.json").read_text())["pooling"] == found.pooling
     best = max(row.value for row in found.rows if row.row == "raw" and row.metric == "accuracy")
     assert best > 0.9, "raw pixels of digits are known to be worth more than .9"
+
+
+def test_classes_that_do_not_match_are_refused(run: Path, tmp_path: Path) -> None:
+    """Folders are numbered by name: a test folder with other classes would be scored wrongly without a word."""
+    for split, classes in (("train", ("cat", "dog")), ("test", ("bird", "cat"))):
+        for name in classes:
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(3):
+                np.save(tmp_path / split / name / f"{number}.npy", np.zeros((8, 8), dtype=np.uint8))
+    with pytest.raises(DataError, match="class 0 is 'cat' in the training data and 'bird' in the test data"):
+        evaluate_run(run, discover(), str(tmp_path / "train"), str(tmp_path / "test"), lambda event: None)
 
 
 def test_report_shows_masks_and_map(run: Path) -> None:

@@ -15,7 +15,7 @@ from jepakit.config import RunConfig
 from jepakit.contracts import Batch, Features, Modality, Reader, Tokenizer
 from jepakit.contracts.carriers import to_device
 from jepakit.data.loader import eval_batches
-from jepakit.errors import ConfigError
+from jepakit.errors import ConfigError, DataError
 from jepakit.evaluate.features import FeatureSet, extract, raw_features
 from jepakit.evaluate.rows import Evaluation, FeatureSource, evaluate
 from jepakit.model.backbone import Backbone
@@ -36,6 +36,8 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
     modality = build_modality(config, host)
     train_reader = open_source(config, modality, data, "train")
     test_reader = open_source(config, modality, test or data, "test") if test or has_test_split(data) else None
+    if test_reader is not None:
+        check_classes(train_reader, test_reader)
     trained = build(config, host, train_reader.spec(), modality)
     start = checkpoint.load_latest(out)
     checkpoint.unpack_module("model", start.tensors, trained.jepa)
@@ -56,6 +58,20 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
     keep_map(out, sources["encoder"], found.pooling, modality, train_reader, test_reader)
     host.hook.after_eval(run=str(out), rows=found.to_json()["rows"])
     return found
+
+
+def check_classes(train: Reader, test: Reader) -> None:
+    """DataError when a class number means one class in the training data and another in the test data (folders that differ).
+
+    A name that is just its own number is unknown: a Parquet file gives it to classes it holds no sample of.
+    """
+    names = [reader.spec().get("class_names") or () for reader in (train, test)]
+    for number, (ours, theirs) in enumerate(zip(*names)):
+        if ours != theirs and str(number) not in (ours, theirs):
+            raise DataError(
+                f"class {number} is '{ours}' in the training data and '{theirs}' in the test data; both need the same classes, "
+                "as folders of the same names or as numbers"
+            )
 
 
 def same_scalers(trained: Parts, untrained: Parts) -> None:
