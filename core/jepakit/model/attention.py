@@ -1,7 +1,7 @@
 """Multi-head attention over ragged rows, and the pre-norm transformer block around it.
 
 Two kernels compute the same thing. torch's fused one is best for long rows and on accelerators. On a CPU its backward in bfloat16
-is slower than plain matrix products for rows of fewer than about 512 tokens (measured: `jepakit bench step`), so there
+is slower than plain matrix products for rows of fewer than about 512 tokens (prototype measurements; not yet a benchmark of this project), so there
 `ProductAttention` is used, with a backward written by hand that keeps only the probabilities.
 """
 
@@ -15,7 +15,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 PRODUCT_MAX_TOKENS = 512
-"""Rows up to this long use matrix products on a CPU in bfloat16. Measured on two cores with torch 2.13: below, the fused one is slower."""
+"""Rows up to this long use matrix products on a CPU in bfloat16. From prototypes with torch 2.13, where the switch lay at 512 to 1024."""
 
 
 class ProductAttention(torch.autograd.Function):
