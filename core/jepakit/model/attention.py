@@ -1,7 +1,7 @@
 """Multi-head attention over ragged rows, and the pre-norm transformer block around it.
 
 Two kernels compute the same thing. torch's fused one is best for long rows and on accelerators. On a CPU its backward in bfloat16
-is slower than plain matrix products for rows of fewer than about 512 tokens (prototype measurements; not yet a benchmark of this project), so there
+is slower than plain matrix products for rows of fewer than about 512 tokens (prototypes said so), so there
 `ProductAttention` is used, with a backward written by hand that keeps only the probabilities.
 """
 
