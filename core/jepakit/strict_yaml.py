@@ -1,4 +1,4 @@
-"""YAML read with suspicion: plain data only, of bounded size, no key twice, no anchors; shared by recipes and the catalogue."""
+"""YAML read with suspicion: plain data only, of bounded size, no key twice, no tags, no anchors; for recipes and the catalogue."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ def _check_events(text: str, origin: str) -> None:
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent):
-            raise ConfigError(f"{origin}: aliases (*{event.anchor}) are not read; write the value out")
+        if tag := getattr(event, "tag", None):
+            raise ConfigError(f"{origin}: tags ({ascii(tag)[1:-1][:60]}) are not read; write plain values")
+        if anchor := getattr(event, "anchor", None):
+            raise ConfigError(f"{origin}: anchors and aliases ({ascii(anchor)[1:-1][:60]}) are not read; write each value out")
         if count > MOST_NODES or depth > DEEPEST:
             raise ConfigError(f"{origin} has more than {MOST_NODES:,} values or {DEEPEST} levels; is it the right file?")
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pluggy
 
 from jepakit.errors import ConfigError, PluginError, nearest, unknown_name
-from jepakit.plugin_host.catalogue import install_hint
+from jepakit.plugin_host.catalogue import near_hint, provider
 from jepakit.plugin_host.status import PluginStatus, Spec, normalise
 from jepakit.specs import CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
 
@@ -90,11 +90,19 @@ class Host:
         return claims[0]
 
     def _unknown(self, kind: str, name: str) -> ConfigError | PluginError:
-        if hint := install_hint(kind, name):
-            return PluginError(f"{kind} '{name}' is not installed.{hint}")
-        sentence = unknown_name(kind, name, {known for role, known in self._claims if role == kind})
+        if entry := provider(kind, name):
+            return PluginError(f"{kind} '{name}' is {self._where(entry.distribution)}")
+        sentence = unknown_name(kind, name, {known for role, known in self._claims if role == kind}) + near_hint(kind, name)
         out = [f"{status.distribution} ({status.state})" for status in self.plugins if status.state != "ok"]
         return ConfigError(sentence + (f" Not loaded: {', '.join(out)}; see `jepakit plugins list`." if out else ""))
+
+    def _where(self, distribution: str) -> str:
+        """Why a plugin that the catalogue knows is of no use now, and what to do."""
+        for status in self.plugins:
+            if normalise(status.distribution) == normalise(distribution):
+                remedy = status.remedy or f"update it: pip install --upgrade {distribution}"
+                return f"part of {distribution}, which is installed but {status.state}: {status.reason or 'too old to have it'}; {remedy}"
+        return f"not installed. {distribution} provides it: pip install {distribution}"
 
 
 def load(target: str) -> Any:
