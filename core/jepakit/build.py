@@ -11,7 +11,7 @@ How a factory is called, by role (`settings` is the validated options model, abs
 | encoder | `factory(settings, axes=K)` | Encoder |
 | predictor | `factory(settings, context_width=D, target_width=Dt)` | Predictor |
 | transform | `factory(settings)` | TargetTransform |
-| target | `factory(settings, backbone=backbone, transform=transform)` | TargetProvider |
+| target | `factory(settings, backbone=backbone, transform=transform)`, and `inner=[…]` when it is made of others | TargetProvider |
 | objective | `factory(settings, width=D)` | Objective |
 """
 
@@ -25,6 +25,7 @@ import torch
 
 from jepakit.config import Component, RunConfig
 from jepakit.contracts import Masker, Modality, Reader, Sample, Tokenizer, ViewMaker
+from jepakit.errors import ConfigError
 from jepakit.jepa import Jepa, Term
 from jepakit.model.backbone import Backbone
 from jepakit.plugin_host.host import Host, load
@@ -62,6 +63,7 @@ def build(config: RunConfig, host: Host, reader_spec: Mapping[str, Any], modalit
         torch.manual_seed(config.train.seed)
         jepa = _jepa(config, host, reader_spec)
     view = None if config.views is None else _make(host, "view", config.views)
+    check_alignment(config, view, jepa)
     return Parts(modality, view, _make(host, "masker", config.masker), jepa)
 
 
@@ -82,10 +84,23 @@ def _jepa(config: RunConfig, host: Host, reader_spec: Mapping[str, Any]) -> Jepa
     return Jepa(backbone, target, predictor=predictor, terms=terms, executor=config.executor)
 
 
+def check_alignment(config: RunConfig, view: ViewMaker | None, jepa: Jepa) -> None:
+    """ConfigError when a view would cut the sample and leave behind what the target made of the whole of it."""
+    if config.views is None or config.target is None or view is None or view.carries_asides:
+        return
+    if jepa.target is not None and jepa.target.has_asides:
+        raise ConfigError(
+            f"views: '{config.views.name}' does not cut what target '{config.target.name}' computes once a sample, so they would not "
+            "match; choose a view that does, views=null, or let the target compute in every step"
+        )
+
+
 def _make(host: Host, role: str, component: Component, **facts: Any) -> Any:
-    """Calls the factory of a component with its options and with what its role is told."""
+    """Calls the factory of a component with its options and with what its role is told; what it is made of is made first."""
     spec, _ = host.component(role, component.name)
     options = () if component.settings is None else (component.settings,)
+    if component.inner:
+        return load(spec.target)(*options, **facts, inner=[_make(host, role, part, **facts) for part in component.inner])
     return load(spec.target)(*options, **facts)
 
 

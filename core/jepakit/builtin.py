@@ -1,7 +1,6 @@
 """The core's own components, registered like any plugin's. Light: nothing named here is imported before a run asks for it.
 
-RawFunctionTarget, CrossStreamTarget and MultiTarget are absent: they are made of other parts, which YAML can't name. A plugin builds
-one of them in a factory of its own and registers that.
+RawFunctionTarget is absent: YAML can't name a function. A plugin builds one in a factory of its own and registers that.
 """
 
 from __future__ import annotations
@@ -36,6 +35,15 @@ _COMPONENTS = (
     _spec("target", "ema", "targets:EmaTarget", "EmaSettings", "a moving average of the context encoder"),
     _spec("target", "frozen", "targets:FrozenTarget", "FrozenSettings", "an encoder that does not train"),
     _spec("target", "online", "targets:OnlineTarget", "OnlineSettings", "the context encoder itself"),
+    ComponentSpec(
+        "target",
+        "cross-stream",
+        "jepakit.targets_composed:cross_stream",
+        "jepakit.targets_composed:CrossStreamSettings",
+        "the inner target, computed from another stream",
+        inner="one",
+    ),
+    ComponentSpec("target", "multi", "jepakit.targets_composed:multi", summary="inner targets side by side", inner="many"),
     _spec("transform", "levels", "targets_transform:LevelsTransform", "LevelsSettings", "picks, mixes and normalises blocks"),
     _spec("objective", "smooth-l1", "objectives:SmoothL1", "SmoothL1Settings", "L1 with a quadratic floor"),
     _spec("objective", "l1", "objectives:L1", "L1Settings", "mean absolute difference"),

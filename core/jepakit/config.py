@@ -62,17 +62,25 @@ class TrainSettings(Settings):
 
 
 class Component(BaseModel):
-    """A component by name, with its validated options. weight: of an objective, 1 elsewhere."""
+    """A component by name, with its validated options. weight: of an objective, 1 elsewhere. inner: components it is made of."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     settings: Settings | None = None
     weight: FiniteFloat = 1.0
+    inner: tuple[Component, ...] = ()
 
     def resolved(self) -> dict[str, Any]:
         """Name and every option, defaults filled in, as plain data."""
-        return {"name": self.name, **({} if self.settings is None else self.settings.model_dump(mode="json"))}
+        options = {} if self.settings is None else self.settings.model_dump(mode="json")
+        return {"name": self.name, **options, **({"inner": [part.resolved() for part in self.inner]} if self.inner else {})}
+
+    def names(self) -> Iterator[str]:
+        """Its own name and those of all that it is made of."""
+        yield self.name
+        for part in self.inner:
+            yield from part.names()
 
 
 class RunConfig(BaseModel):
@@ -103,7 +111,7 @@ class RunConfig(BaseModel):
         for section, role in ROLE_OF.items():
             component: Component | None = getattr(self, section)
             if component is not None:
-                yield role, component.name
+                yield from ((role, name) for name in component.names())
         yield from (("objective", term.name) for term in self.objective)
 
     def resolved(self) -> dict[str, Any]:
@@ -187,9 +195,20 @@ class _Check:
             return None
         spec = self._spec(f"{field}.name", role, name)
         options = {key: value for key, value in raw.items() if key != "name"}
+        inner = () if spec is None or not spec.inner else self._inner(field, spec, options.pop("inner", None))
         weight = self._settings(field, {"weight": options.pop("weight", 1.0)}, _Weight, field) if role == "objective" else None
         settings = None if spec is None else self._options(field, spec, options)
-        return Component(name=name, settings=settings, weight=1.0 if weight is None else weight.weight)
+        return Component(name=name, settings=settings, weight=1.0 if weight is None else weight.weight, inner=inner)
+
+    def _inner(self, field: str, spec: ComponentSpec, raw: Any) -> tuple[Component, ...]:
+        """The components of the same role that this one is made of."""
+        listed = raw if isinstance(raw, list) else [] if raw is None else [raw]
+        if not listed or (spec.inner == "one" and len(listed) > 1):
+            wanted = "one {name: …}" if spec.inner == "one" else "a list of {name: …}"
+            self._problems.append(ConfigError(f"{field}.inner: {spec.role} '{spec.name}' is made of {wanted}, got {raw!r}"))
+            return ()
+        made = (self._component(f"{field}.inner.{number}", part, spec.role) for number, part in enumerate(listed))
+        return tuple(part for part in made if part is not None)
 
     def _spec(self, field: str, role: str, name: str) -> ComponentSpec | None:
         """The component that is named, if it can be used here."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from jepakit.config import RunConfig
-from jepakit.contracts import Batch, Layout, Masker, MaskPlan, MaskRequest, Tokens
+from jepakit.contracts import ASIDE, Batch, Layout, Masker, MaskPlan, MaskRequest, Tokens
 from jepakit.contracts.carriers import to_device
 from jepakit.data.collate import batch_plans
 from jepakit.data.stream import sample_rng, step_rng
@@ -30,7 +30,7 @@ def plan_of(batch: Batch, parts: HasMasker, config: RunConfig, step: int, progre
     if batch.plan is not None:
         return batch.plan
     with torch.no_grad():
-        tokens = parts.jepa.backbone.tokens(batch.streams)
+        tokens = parts.jepa.backbone.tokens({name: raw for name, raw in batch.streams.items() if not name.startswith(ASIDE)})
         hints = target_hints(parts.jepa, batch, tokens) if parts.masker.phase == "teacher" else {}
     seed = config.train.seed
     plans = []

@@ -11,6 +11,7 @@ from jepakit.specs import API, CommandSpec, ComponentSpec, DoctorCheckSpec, Reci
 
 if TYPE_CHECKING:
     from jepakit.contracts import (
+        ASIDE,
         Batch,
         Condition,
         Context,
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
     )
     from jepakit.data.budget import ReadBudget
     from jepakit.settings import Settings
+    from jepakit.targets import RawFunctionTarget
+    from jepakit.targets_composed import CrossStreamTarget, MultiTarget
 
 _LAZY = {
     **dict.fromkeys(
         (
-            "Batch", "Condition", "Context", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan", "MaskRequest", "Masker",
+            "ASIDE", "Batch", "Condition", "Context", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan", "MaskRequest", "Masker",
             "Modality", "Objective", "Predictor", "Query", "Raw", "Reader", "Sample", "StepOutput", "TargetProvider",
             "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
         ),
@@ -49,13 +52,16 @@ _LAZY = {
     ),
     "ReadBudget": "jepakit.data.budget",
     "Settings": "jepakit.settings",
+    "RawFunctionTarget": "jepakit.targets",
+    "CrossStreamTarget": "jepakit.targets_composed",
+    "MultiTarget": "jepakit.targets_composed",
 }  # fmt: skip
 
 __all__ = [
     "API", "CommandSpec", "ComponentSpec", "ConfigError", "ContractError", "DataError", "DoctorCheckSpec", "PluginError", "RecipeSpec",
-    "hookimpl", "Batch", "Condition", "Context", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan", "MaskRequest", "Masker",
-    "Modality", "Objective", "Predictor", "Query", "Raw", "ReadBudget", "Reader", "Sample", "Settings", "StepOutput", "TargetProvider",
-    "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
+    "hookimpl", "ASIDE", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
+    "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Query", "Raw", "RawFunctionTarget", "ReadBudget",
+    "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
 ]  # fmt: skip
 
 

@@ -23,6 +23,8 @@ class ComponentSpec:
     target: import string of a factory, called as described in `jepakit.build` for its role.
     config: import string of the pydantic model of its options ("" when it has none); the recipe's section is validated by it.
     requires: names of optional packages, `extra`: the extra of the distribution that brings them.
+    inner: whether it is made of "one" or "many" other components of its role, which a recipe names under the key `inner` and which
+    its factory is handed, built, as the list `inner`.
     """
 
     role: Role
@@ -32,6 +34,7 @@ class ComponentSpec:
     summary: str = ""
     requires: tuple[str, ...] = ()
     extra: str = ""
+    inner: Literal["", "one", "many"] = ""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jepakit.contracts import Raw, TargetProvider, TargetTransform, Tokens
+from jepakit.contracts import ASIDE, Raw, Sample, TargetProvider, TargetTransform, Tokens
 from jepakit.errors import ConfigError, ContractError
 from jepakit.model.backbone import Backbone
 from jepakit.schedule import ema_momentum
@@ -142,71 +143,39 @@ class RawFunctionTarget(TargetProvider):
     """A fixed function of the raw input: hand-made features, no encoder, no collapse (SAR-JEPA, arXiv 2311.15153, section 3.3).
 
     function: Raw → (B, N, Dt) float32, one row a token in the order of the tokenizer.
+    once: the costly part, array of a stream → array that is kept: computed once a sample, cut by the view as the stream is, and handed
+    to `function` in place of the stream. None when all is left to `function`.
     """
 
-    def __init__(self, function: Callable[[Raw], Tensor], *, width: int) -> None:
+    def __init__(self, function: Callable[[Raw], Tensor], *, width: int, once: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
         super().__init__()
-        self.function, self.width = function, width
+        self.function, self.width, self.once = function, width, once
 
     def forward(
         self, streams: Mapping[str, Raw], tokens: Mapping[str, Tokens], online: nn.Module, names: Sequence[str]
     ) -> dict[str, Tensor]:
         with torch.no_grad():
-            return {name: self._checked(name, self.function(streams[name]), tokens) for name in names}
+            return {name: self._checked(name, self.function(self._input(streams, name)), tokens) for name in names}
+
+    @property
+    def has_asides(self) -> bool:
+        return self.once is not None
+
+    def asides(self, sample: Sample) -> dict[str, np.ndarray]:
+        if self.once is None:
+            return {}
+        return {ASIDE + name: self.once(array) for name, array in sample.streams.items() if not name.startswith(ASIDE)}
+
+    def _input(self, streams: Mapping[str, Raw], name: str) -> Raw:
+        key = name if self.once is None else ASIDE + name
+        if key not in streams:
+            raise ContractError(f"the batch has no stream '{key}', which the target is read from")
+        return streams[key]
 
     def _checked(self, name: str, target: Tensor, tokens: Mapping[str, Tokens]) -> Tensor:
         if name in tokens and target.shape[:2] != tokens[name].x.shape[:2]:
             raise ContractError(
                 f"the target function returned {tuple(target.shape)} for stream '{name}' of {tuple(tokens[name].x.shape[:2])} (samples, "
-                "tokens); "
-                "it must return one row a token"
+                "tokens); it must return one row a token"
             )
         return target.float()
-
-
-class CrossStreamTarget(TargetProvider):
-    """Targets for one stream from another stream of the same sample: `sources` maps asked stream → where its target is computed."""
-
-    def __init__(self, inner: TargetProvider, *, sources: Mapping[str, str]) -> None:
-        super().__init__()
-        self.inner, self.sources, self.width = inner, dict(sources), inner.width
-
-    def forward(
-        self, streams: Mapping[str, Raw], tokens: Mapping[str, Tokens], online: nn.Module, names: Sequence[str]
-    ) -> dict[str, Tensor]:
-        wanted = {name: self.sources.get(name, name) for name in names}
-        found = self.inner(streams, tokens, online, sorted(set(wanted.values())))
-        return {name: found[source] for name, source in wanted.items()}
-
-    def settle(self, online: nn.Module) -> None:
-        self.inner.settle(online)
-
-    def after_step(self, online: nn.Module, step: int, total: int) -> dict[str, float]:
-        return self.inner.after_step(online, step, total)
-
-
-class MultiTarget(TargetProvider):
-    """Several providers at once, their targets side by side along the width."""
-
-    def __init__(self, providers: Sequence[TargetProvider]) -> None:
-        super().__init__()
-        self.providers = nn.ModuleList(providers)
-        self.width = sum(provider.width for provider in providers)
-
-    def forward(
-        self, streams: Mapping[str, Raw], tokens: Mapping[str, Tokens], online: nn.Module, names: Sequence[str]
-    ) -> dict[str, Tensor]:
-        found = [provider(streams, tokens, online, names) for provider in self.providers]
-        return {name: torch.cat([part[name] for part in found], dim=-1) for name in names}
-
-    def settle(self, online: nn.Module) -> None:
-        for provider in self.providers:
-            assert isinstance(provider, TargetProvider)
-            provider.settle(online)
-
-    def after_step(self, online: nn.Module, step: int, total: int) -> dict[str, float]:
-        logged: dict[str, float] = {}
-        for provider in self.providers:
-            assert isinstance(provider, TargetProvider)
-            logged.update(provider.after_step(online, step, total))
-        return logged

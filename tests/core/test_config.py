@@ -88,6 +88,30 @@ def test_named_yields_every_component() -> None:
     }
 
 
+def test_component_made_of_components_round_trips_and_is_named() -> None:
+    inner = [{"name": "ema", "half_life": 0.1}, {"name": "cross-stream", "sources": {"main": "other"}, "inner": {"name": "frozen"}}]
+    config = load(target={"name": "multi", "inner": inner})
+    assert load_config(yaml.safe_load(yaml.safe_dump(config.resolved())), (), HOST) == config
+    assert {name for role, name in config.named() if role == "target"} == {"multi", "ema", "cross-stream", "frozen"}
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ({"name": "multi"}, "target.inner: target 'multi' is made of a list of {name: …}, got None"),
+        (
+            {"name": "cross-stream", "sources": {"main": "b"}, "inner": ["ema", "ema"]},
+            "target.inner: target 'cross-stream' is made of one {name: …}",
+        ),
+        ({"name": "multi", "inner": [{"name": "emma"}]}, "target.inner.0.name: no target named 'emma'. There is: cross-stream, ema,"),
+        ({"name": "multi", "inner": [{"name": "ema", "half_lif": 1}]}, "target.inner.0.half_lif: no such option of target 'ema'."),
+        ({"name": "ema", "inner": [{"name": "ema"}]}, "target.inner: no such option of target 'ema'."),
+    ],
+)
+def test_what_is_off_inside_a_component_is_said_with_its_place(target: object, line: str) -> None:
+    assert line in problems(target=target)
+
+
 def test_name_in_full_is_kept() -> None:
     assert load("tokenizer=toys/toy-patch").tokenizer.name == "toys/toy-patch"
 

@@ -9,16 +9,15 @@ from jepakit.contracts import Features, Raw, TargetProvider
 from jepakit.errors import ConfigError, ContractError
 from jepakit.model.backbone import Backbone
 from jepakit.targets import (
-    CrossStreamTarget,
     EmaSettings,
     EmaTarget,
     FrozenSettings,
     FrozenTarget,
-    MultiTarget,
     OnlineSettings,
     OnlineTarget,
     RawFunctionTarget,
 )
+from jepakit.targets_composed import CrossStreamTarget, MultiTarget
 from jepakit.targets_transform import LevelsSettings, LevelsTransform
 
 

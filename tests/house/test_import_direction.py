@@ -18,7 +18,7 @@ FLOORS = (
     ("contracts", "crossrank", "measures", "schedule", "precision", "horizon", "runs", "overrides", "config_errors"),
     ("plugin_host", "builtin", "objectives", "targets_transform", "maskers", "checkpoint"),
     ("model", "recipes"),
-    ("targets", "jepa"),
+    ("targets", "targets_composed", "jepa"),
     ("train.optim", "train.monitor", "train.signals", "train.pace", "evaluate.settings", "evaluate.pooling", "data.budget"),
     ("config", "sdk"),
     ("build", "plans", "data", "sources"),

@@ -1,6 +1,7 @@
 """The contracts between the rooms: what travels (carriers) and who handles it (roles)."""
 
 from jepakit.contracts.carriers import (
+    ASIDE,
     Batch,
     Condition,
     Context,
@@ -29,6 +30,7 @@ from jepakit.contracts.roles import (
 )
 
 __all__ = [
+    "ASIDE",
     "Batch",
     "Condition",
     "Context",

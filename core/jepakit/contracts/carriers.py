@@ -19,6 +19,8 @@ from torch import Tensor
 
 MAIN = "main"
 """The name of the stream of a sample that has only one."""
+ASIDE = "aside/"
+"""Starts the name of a stream that is carried along without becoming tokens: what a fixed target made of the sample, once."""
 
 
 @dataclass(frozen=True)

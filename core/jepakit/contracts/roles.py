@@ -37,7 +37,12 @@ class Reader(ABC):
 
 
 class ViewMaker(ABC):
-    """Augmentation: sample in, sample out. It may return several streams, and parameters in `meta["condition"]` (a 1-D float array)."""
+    """Augmentation: sample in, sample out. It may return several streams, and parameters in `meta["condition"]` (a 1-D float array).
+
+    carries_asides: it cuts streams named `ASIDE…` as it cuts the stream that they were made of, so that both stay aligned.
+    """
+
+    carries_asides: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, sample: Sample, rng: np.random.Generator, progress: float) -> Sample:
@@ -171,6 +176,18 @@ class TargetProvider(nn.Module, ABC):
         self, streams: Mapping[str, Raw], tokens: Mapping[str, Tokens], online: nn.Module, names: Sequence[str]
     ) -> dict[str, Tensor]:
         """Targets (B, N, Dt) for every valid token of each named stream, one pass a stream. `online` is the context backbone."""
+
+    def asides(self, sample: Sample) -> dict[str, np.ndarray]:
+        """What this target needs of a sample that no step changes: computed once, kept in memory, named `ASIDE…`; nothing by default.
+
+        The arrays go through the view and the collation like any stream, and come back in `streams` of `forward`.
+        """
+        return {}
+
+    @property
+    def has_asides(self) -> bool:
+        """Whether `asides` gives anything."""
+        return False
 
     def settle(self, online: nn.Module) -> None:
         """Called once before the first step, when tokenizers have been fitted: take over what was learned since you were made."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from jepakit.contracts import (
+    ASIDE,
     Batch,
     Condition,
     Context,
@@ -57,7 +58,8 @@ def prepare(
 ) -> Prepared:
     """Everything that is done to one sample on the CPU. `shared_rng` must stand at the same place for all samples of a batch."""
     seen = sample if view is None else view(sample, view_rng, progress)
-    layouts = {name: tokenizer_of(tokenizers, name).layout(seen, name) for name in seen.streams}
+    names = [name for name in seen.streams if not name.startswith(ASIDE)]
+    layouts = {name: tokenizer_of(tokenizers, name).layout(seen, name) for name in names}
     if masker is None or masker.phase != "collate":
         return Prepared(seen, layouts)
     known = {name: layout for name, layout in layouts.items() if layout is not None}
@@ -83,7 +85,9 @@ def collate(prepared: Sequence[Prepared], mode: CollateMode, rng: np.random.Gene
             )
     plans = [part.plan for part in prepared if part.plan is not None]
     return Batch(
-        streams={name: stack_stream([part.sample for part in prepared], [part.layouts[name] for part in prepared], name) for name in names},
+        streams={
+            name: stack_stream([part.sample for part in prepared], [part.layouts.get(name) for part in prepared], name) for name in names
+        },
         ids=tuple(part.sample.id for part in prepared),
         plan=batch_plans(plans, mode, rng) if plans else None,
         condition=conditions([part.sample for part in prepared]),

@@ -19,6 +19,7 @@ from jepakit.checkpoint import State
 from jepakit.config import RunConfig
 from jepakit.contracts import Batch, Reader, StepOutput
 from jepakit.contracts.carriers import to_device
+from jepakit.data.asides import with_asides
 from jepakit.data.loader import batches
 from jepakit.data.stream import GlobalStream
 from jepakit.errors import CheckpointError, TrainingStopped
@@ -151,7 +152,7 @@ def feed(config: RunConfig, parts: Parts, reader: Reader, stream: GlobalStream, 
     """Micro-batches from where the run stands, without end."""
     horizon = now.horizon
     return batches(
-        reader,
+        with_asides(reader, parts.jepa.target, config.data.cache_mib),
         stream=stream,
         start_step=now.step * config.train.accumulate,
         total_steps=None,
