@@ -28,6 +28,8 @@ from jepakit.contracts import Masker, Modality, Reader, Sample, Tokenizer, ViewM
 from jepakit.errors import ConfigError
 from jepakit.jepa import Jepa, Term
 from jepakit.model.backbone import Backbone
+from jepakit.plugin_host.blame import attributed
+from jepakit.plugin_host.guard import guard
 from jepakit.plugin_host.host import Host, load
 
 FIT_SAMPLES = 2_000
@@ -51,8 +53,9 @@ class Parts:
 
 def build_modality(config: RunConfig, host: Host) -> Modality:
     """The kind of data that the config names."""
-    spec, _ = host.component("modality", config.modality)
-    modality: Modality = load(spec.target)()
+    spec, status = host.component("modality", config.modality)
+    with attributed(host.plugins, suspect=(status, "modality", spec.name)):
+        modality: Modality = guard(load(spec.target)(), status, "modality", spec.name)
     return modality
 
 
@@ -67,11 +70,16 @@ def build(config: RunConfig, host: Host, reader_spec: Mapping[str, Any], modalit
     return Parts(modality, view, _make(host, "masker", config.masker), jepa)
 
 
-def _jepa(config: RunConfig, host: Host, reader_spec: Mapping[str, Any]) -> Jepa:
+def build_backbone(config: RunConfig, host: Host, reader_spec: Mapping[str, Any]) -> Backbone:
+    """Tokenizer and encoder alone, with weights drawn from torch's generator as it stands: for weights that come from elsewhere."""
     width = getattr(config.encoder.settings, "width", 0)
     tokenizer = _make(host, "tokenizer", config.tokenizer, width=width, spec=reader_spec)
-    encoder = _make(host, "encoder", config.encoder, axes=len(tokenizer.axes))
-    backbone = Backbone({"main": tokenizer}, encoder)
+    return Backbone({"main": tokenizer}, _make(host, "encoder", config.encoder, axes=len(tokenizer.axes)))
+
+
+def _jepa(config: RunConfig, host: Host, reader_spec: Mapping[str, Any]) -> Jepa:
+    backbone = build_backbone(config, host, reader_spec)
+    encoder = backbone.encoder
     target = None
     if config.target is not None:
         transform = _make(host, "transform", config.transform)
@@ -97,11 +105,12 @@ def check_alignment(config: RunConfig, view: ViewMaker | None, jepa: Jepa) -> No
 
 def _make(host: Host, role: str, component: Component, **facts: Any) -> Any:
     """Calls the factory of a component with its options and with what its role is told; what it is made of is made first."""
-    spec, _ = host.component(role, component.name)
+    spec, status = host.component(role, component.name)
     options = () if component.settings is None else (component.settings,)
     if component.inner:
-        return load(spec.target)(*options, **facts, inner=[_make(host, role, part, **facts) for part in component.inner])
-    return load(spec.target)(*options, **facts)
+        facts["inner"] = [_make(host, role, part, **facts) for part in component.inner]
+    with attributed(host.plugins, suspect=(status, role, spec.name)):
+        return guard(load(spec.target)(*options, **facts), status, role, spec.name)
 
 
 def fit_tokenizers(parts: Parts, reader: Reader) -> None:

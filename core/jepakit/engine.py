@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ from jepakit.evaluate.rows import Evaluation
 from jepakit.evaluate.run import evaluate_encoder
 from jepakit.forecast import Plan, forecast
 from jepakit.horizon import Horizon
+from jepakit.plugin_host.blame import attributed
+from jepakit.plugin_host.guard import guard_reader
 from jepakit.plugin_host.host import Host
+from jepakit.plugin_host.provenance import drift, missing
 from jepakit.report.artifacts import save_masks
-from jepakit.runs import EventWriter, RunFolder, environment, read_config
+from jepakit.runs import EventWriter, RunFolder, environment, read_config, read_environment
 from jepakit.sources import open_source
 from jepakit.train.loop import Emit, Result, pick_device
 from jepakit.train.loop import train as train_loop
@@ -34,33 +38,41 @@ MASK_PICTURES = 12
 
 def plan(config: RunConfig, host: Host, data: str) -> Plan:
     """What `train` would do, without training: opens the data, builds the model, collates one batch."""
-    modality = build_modality(config, host)
-    reader = open_source(config, modality, data, "train")
-    return forecast(config, build(config, host, reader.spec(), modality), reader)
+    with attributed(host.plugins):
+        modality = build_modality(config, host)
+        reader = guard_reader(open_source(config, modality, data, "train"), host.plugins)
+        return forecast(config, build(config, host, reader.spec(), modality), reader)
 
 
 def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Result:
     """A new run in the folder `out`, from the first step."""
-    modality = build_modality(config, host)
-    reader = open_source(config, modality, data, "train")
-    parts = build(config, host, reader.spec(), modality)
-    fit_tokenizers(parts, reader)
-    with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host)) as run:
-        draw_masks(run.path, config, parts, reader)
-        host.hook.before_run(run=str(out), config=config.resolved())
-        return go(config, parts, reader, run, emit, host, None)
+    host.check_clean()
+    with attributed(host.plugins):
+        modality = build_modality(config, host)
+        reader = guard_reader(open_source(config, modality, data, "train"), host.plugins)
+        parts = build(config, host, reader.spec(), modality)
+        fit_tokenizers(parts, reader)
+        with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host)) as run:
+            draw_masks(run.path, config, parts, reader)
+            host.tell("before_run", {"run": str(out), "config": config.resolved()}, warning(emit))
+            return go(config, parts, reader, run, emit, host, None)
 
 
 def resume(out: Path, host: Host, emit: Emit) -> Result:
-    """Goes on with a run from its newest whole checkpoint; the result is that of a run never stopped."""
-    with RunFolder.open(out) as run:
-        config, source = config_of(out, host)
-        modality = build_modality(config, host)
-        reader = open_source(config, modality, source, "train")
-        parts = build(config, host, reader.spec(), modality)
+    """Goes on with a run from its newest whole checkpoint; the result is that of a run never stopped.
+
+    Warns when a plugin is not the one that the checkpoint was made with; PluginError with the pip line when one is gone.
+    """
+    host.check_clean()
+    with attributed(host.plugins), RunFolder.open(out) as run:
         start = checkpoint.load_latest(out)
-        for sentence in start.skipped:
+        config, source = config_of(out, host)
+        run.plugins = host.used(config)
+        for sentence in (*start.skipped, *drift(start.scalars.get("plugins", ()), run.plugins)):
             emit({"event": "warning", "sentence": sentence})
+        modality = build_modality(config, host)
+        reader = guard_reader(open_source(config, modality, source, "train"), host.plugins)
+        parts = build(config, host, reader.spec(), modality)
         run.rewind(start.step)
         return go(config, parts, reader, run, emit, host, start)
 
@@ -70,8 +82,13 @@ def go(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit: Em
     with closing(EventWriter(run.path, 0 if start is None else start.step)) as curves:
         heard = Listeners(host, str(run.path), curves, emit)
         result = train_loop(config, parts, reader, run, heard, horizon=Horizon(planned_steps(config)), start=start)
-    host.hook.after_run(run=str(run.path), status=result.status)
+    host.tell("after_run", {"run": str(run.path), "status": result.status}, warning(emit))
     return result
+
+
+def warning(emit: Emit) -> Callable[[str], None]:
+    """Sentences as events."""
+    return lambda sentence: emit({"event": "warning", "sentence": sentence})
 
 
 class Listeners:
@@ -84,15 +101,18 @@ class Listeners:
     def __call__(self, event: dict[str, Any]) -> None:
         self._emit(event)
         if event["event"] == "checkpoint":
-            self._host.hook.after_checkpoint(run=self._run, step=event["step"], path=event["path"])
+            self._tell("after_checkpoint", step=event["step"], path=event["path"])
         if event["event"] != "step":
             return
         numbers = {name: value for name, value in event.items() if isinstance(value, float)}
         self._curves.scalars(event["step"], numbers)
-        self._host.hook.after_step(run=self._run, step=event["step"], metrics=numbers)
+        self._tell("after_step", step=event["step"], metrics=numbers)
         if event["verdict"] == "collapsed" and not self._collapsed:
-            self._host.hook.on_collapse(run=self._run, step=event["step"], verdict=event["sentence"])
+            self._tell("on_collapse", step=event["step"], verdict=event["sentence"])
         self._collapsed = event["verdict"] == "collapsed"
+
+    def _tell(self, event: str, **facts: Any) -> None:
+        self._host.tell(event, {"run": self._run, **facts}, warning(self._emit))
 
 
 def facts(config: RunConfig, host: Host) -> dict[str, Any]:
@@ -106,16 +126,29 @@ def planned_steps(config: RunConfig) -> int:
 
 
 def config_of(out: Path, host: Host) -> tuple[RunConfig, str]:
-    """The config of a run and the data it was trained on."""
+    """The config of a run and the data it was trained on. PluginError when a plugin that it was made with is gone."""
     said = read_config(out)
+    if (error := missing(made_with(out), host.plugins)) is not None:
+        raise error
     source = str(said.pop("source"))
     return load_config(said, (), host), source
 
 
 def evaluate_run(out: Path, host: Host, data: str, test: str | None, emit: Emit) -> Evaluation:
     """Frozen features of a run's encoder beside the same encoder untrained and raw features; keeps what the report shows."""
-    config, _ = config_of(out, host)
-    return evaluate_encoder(out, config, host, data, test, emit)
+    host.check_clean()
+    with attributed(host.plugins):
+        config, _ = config_of(out, host)
+        for sentence in drift(made_with(out), host.used(config)):
+            emit({"event": "warning", "sentence": sentence})
+        return evaluate_encoder(out, config, host, data, test, emit)
+
+
+def made_with(out: Path) -> list[dict[str, str]]:
+    """The plugins that the newest checkpoint was made with; those the run was started with where there is none."""
+    scalars = checkpoint.latest_scalars(out)
+    said: list[dict[str, str]] = (read_environment(out) if scalars is None else scalars).get("plugins", [])
+    return said
 
 
 def draw_masks(run: Path, config: RunConfig, parts: Parts, reader: Reader) -> None:
