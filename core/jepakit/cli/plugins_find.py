@@ -105,9 +105,10 @@ def _record_of_installed(statuses: Sequence[PluginStatus]) -> dict[str, Any]:
 
 def _metadata(distribution: str) -> dict[str, str]:
     try:
-        return {key: plain(value) for key, value in importlib.metadata.metadata(distribution).items()}
+        said = importlib.metadata.metadata(distribution)
     except importlib.metadata.PackageNotFoundError:  # a one-file plugin
         return {}
+    return {key: plain(said[key]) for key in ("Summary", "License-Expression", "License") if key in said}
 
 
 def _shown(value: Any) -> str:
