@@ -7,6 +7,7 @@ JepakitError
 ├── DataError             a file or a value in the data is off                     exit 1
 ├── ContractError         a component broke a contract (shape, dtype, range)       exit 3
 ├── PluginError           a plugin can't be found, loaded or used                  exit 3
+│   └── ComponentError    code of a plugin raised something while it was in use    exit 3
 ├── CheckpointError       a checkpoint can't be read or written                    exit 1
 └── TrainingStopped       the run can't go on: non-finite loss, collapse           exit 4
 ```
@@ -50,6 +51,17 @@ class PluginError(JepakitError):
     """A plugin is missing, can't be loaded, clashes with another or failed while in use."""
 
     exit_code = 3
+
+
+class ComponentError(PluginError):
+    """Code of a plugin raised something of its own; `__cause__` is what it raised.
+
+    distribution, version, role, name: whose code. samples: ids of the samples it was given, where that is known.
+    """
+
+    def __init__(self, sentence: str, *, distribution: str, version: str, role: str, name: str, samples: tuple[str, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.distribution, self.version, self.role, self.name, self.samples = distribution, version, role, name, samples
 
 
 class CheckpointError(JepakitError):

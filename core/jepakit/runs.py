@@ -36,6 +36,8 @@ class RunFolder:
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
+        self.plugins: list[dict[str, str]] = []
+        """What goes into every checkpoint about the plugins in use: distribution, version and hash of each."""
         self._lock = lock
         self._metrics: IO[str] | None = None
 
@@ -48,6 +50,7 @@ class RunFolder:
             run = cls(path, _lock(path))
             try:
                 _refuse_used(path)  # again, now that no other process can be creating it
+                run.plugins = list(environment.get("plugins", ()))
                 disk.replace_file(path / ENVIRONMENT, json.dumps(dict(environment), indent=2).encode())
                 disk.replace_file(path / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True).encode())
             except BaseException:
@@ -112,6 +115,14 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise JepakitError(f"{path / CONFIG} is not a mapping; restore it from the recipe of the run")
     return config
+
+
+def read_environment(path: Path) -> dict[str, Any]:
+    """environment.json of a run; empty when it is missing or damaged, since nothing can't go on without it."""
+    try:
+        return _parse((path / ENVIRONMENT).read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError):
+        return {}
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

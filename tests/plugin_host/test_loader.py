@@ -56,7 +56,7 @@ def test_broken_plugin_stays_alone(case: str, install) -> None:
     assert host.component("masker", "zoo-owl")[1].state == "ok"
     assert host.component("masker", "block")[1].distribution == "jepakit"
     assert all(spec.name != "mine" for spec in host.components("masker"))
-    host.hook.before_run(run="r", config={})  # nothing of the broken one is left registered
+    host.tell("before_run", {"run": "r", "config": {}}, pytest.fail)  # nothing of the broken one is left registered
 
 
 def test_misspelled_hook_gets_the_nearest_name(install) -> None:

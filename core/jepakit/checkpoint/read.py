@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,6 +24,11 @@ def steps(run: Path) -> list[int]:
 def latest(run: Path) -> int | None:
     """The highest step whose manifest is whole and whose files have the right size; digests of the files are left to loading."""
     return next((number_of(path)[0] for path in checkpoints(run) if _looks_whole(path)), None)
+
+
+def latest_scalars(run: Path) -> dict[str, Any] | None:
+    """The scalars of that step, without loading its tensors; None when there is none."""
+    return next((read_manifest(path).scalars for path in checkpoints(run) if _looks_whole(path)), None)
 
 
 def best(run: Path) -> int | None:

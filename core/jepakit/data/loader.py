@@ -15,6 +15,7 @@ from jepakit.contracts import Batch, Masker, Reader, Sample, Tokenizer, ViewMake
 from jepakit.data.collate import CollateMode, collate, prepare
 from jepakit.data.stream import GlobalStream, sample_rng, step_rng
 from jepakit.errors import DataError, JepakitError
+from jepakit.plugin_host.blame import WorkerError, places, said
 
 
 class CachedReader(Reader):
@@ -156,19 +157,24 @@ def from_workers(data: Batches, steps: Iterable[int], workers: int) -> Iterator[
         multiprocessing_context="fork" if "fork" in get_all_start_methods() else None,
     )
     for item in loader:
-        if isinstance(item, JepakitError):
+        if isinstance(item, JepakitError | WorkerError):
             raise item
         yield item
 
 
-class Told(Dataset[Batch | JepakitError]):
-    """The same items, with errors raised on purpose handed over as items: torch wraps what a worker raises in a page of traceback."""
+class Told(Dataset[Batch | JepakitError | WorkerError]):
+    """The same items, with errors handed over as items: torch wraps what a worker raises in a page of traceback.
+
+    An error of another kind becomes a WorkerError, which knows where it was raised although its traceback can't travel.
+    """
 
     def __init__(self, inner: Batches) -> None:
         self.inner = inner
 
-    def __getitem__(self, step: int) -> Batch | JepakitError:
+    def __getitem__(self, step: int) -> Batch | JepakitError | WorkerError:
         try:
             return self.inner[step]
         except JepakitError as error:
             return error
+        except (Exception, SystemExit) as error:  # foreign code: the process that trains says whose it is
+            return WorkerError(said(error), places(error))

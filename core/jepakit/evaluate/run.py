@@ -56,7 +56,9 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
         )
     disk.replace_file(out / EVALUATION, json.dumps(found.to_json(), indent=1).encode())
     keep_map(out, sources["encoder"], found.pooling, modality, train_reader, test_reader)
-    host.hook.after_eval(run=str(out), rows=found.to_json()["rows"])
+    host.tell(
+        "after_eval", {"run": str(out), "rows": found.to_json()["rows"]}, lambda sentence: emit({"event": "warning", "sentence": sentence})
+    )
     return found
 
 

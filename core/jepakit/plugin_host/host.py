@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -12,6 +10,8 @@ import pluggy
 
 from jepakit.errors import ConfigError, PluginError, nearest, unknown_name
 from jepakit.plugin_host.catalogue import near_hint, provider
+from jepakit.plugin_host.events import Events, Warn
+from jepakit.plugin_host.provenance import provenance
 from jepakit.plugin_host.status import PluginStatus, Spec, normalise
 from jepakit.specs import CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
 
@@ -26,7 +26,7 @@ class Host:
     """All plugins as discovered. A name is short ("block") or full ("jepakit-x/block"); short ones must be unique."""
 
     def __init__(self, manager: pluggy.PluginManager, plugins: Sequence[PluginStatus]) -> None:
-        self._manager = manager
+        self._events = Events(manager, plugins)
         self.plugins = tuple(plugins)
         self._claims: dict[tuple[str, str], list[tuple[Spec, PluginStatus]]] = {}
         for status in self.plugins:
@@ -34,10 +34,15 @@ class Host:
                 for kind, spec in status.claims():
                     self._claims.setdefault((kind, spec.name), []).append((spec, status))
 
-    @property
-    def hook(self) -> Any:
-        """Run events of `jepakit.hookspecs.RunEvents`, called by keyword: `host.hook.before_run(run=..., config=...)`."""
-        return self._manager.hook
+    def tell(self, event: str, facts: Mapping[str, Any], warn: Warn) -> None:
+        """A run event of `jepakit.hookspecs.RunEvents`, to every plugin that listens; `warn` gets a sentence for one that fails."""
+        self._events.tell(event, facts, warn)
+
+    def check_clean(self) -> None:
+        """PluginError when a plugin has changed this process in a way that would change every run in it and can't be put back."""
+        for status in self.plugins:
+            if status.poison:
+                raise PluginError(f"{status.distribution} {status.version} replaced {status.poison} when it was imported; {status.remedy}")
 
     def component(self, role: str, name: str) -> tuple[ComponentSpec, PluginStatus]:
         """The component of that name and the plugin that brings it.
@@ -73,8 +78,8 @@ class Host:
 
     def used(self, config: NamesComponents) -> list[dict[str, str]]:
         """Distribution, version and content hash of every plugin that the config takes something from, for environment.json."""
-        found = {status.distribution: status.version for role, name in config.named() for _, status in [self.component(role, name)]}
-        return [{"distribution": name, "version": version, "hash": _content_hash(name)} for name, version in sorted(found.items())]
+        found = {status.distribution for role, name in config.named() for _, status in [self.component(role, name)]}
+        return [provenance(name, self.plugins) for name in sorted(found)]
 
     def _usable(self) -> list[PluginStatus]:
         return [status for status in self.plugins if status.state == "ok"]
@@ -136,12 +141,3 @@ def _clash(kind: str, name: str, owners: Sequence[PluginStatus]) -> str:
     full = f"{owners[0].distribution}/{name}"
     line = f"jepakit train {full}" if kind == "recipe" else f"modality: {full}" if kind == "modality" else f"name: {full}"
     return f"{len(owners)} plugins have a {kind} named '{name}': {who}. Choose one by its full name: `{line}`"
-
-
-def _content_hash(distribution: str) -> str:
-    """sha256 over the list of installed files and their digests (RECORD); empty for what pip did not install."""
-    try:
-        record = importlib.metadata.distribution(distribution).read_text("RECORD")
-    except importlib.metadata.PackageNotFoundError:
-        record = None
-    return "" if record is None else hashlib.sha256(record.encode()).hexdigest()

@@ -7,6 +7,7 @@ plugin never touches another. Whatever a plugin does while it registers, `discov
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import re
@@ -21,12 +22,15 @@ import pluggy
 
 from jepakit.errors import PluginError, UsageError, nearest, unknown_name
 from jepakit.hookspecs import GROUP, Registration, RunEvents
+from jepakit.plugin_host.footprint import changes, footprint, foreign_functions, put_back, surprises_of_new_torch
 from jepakit.plugin_host.host import Host, load
-from jepakit.plugin_host.status import BUILT_IN, PluginStatus, Spec, State, normalise
-from jepakit.specs import API, ROLES, CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
+from jepakit.plugin_host.status import BUILT_IN, PluginStatus, Spec, State, entry_name, normalise
+from jepakit.specs import API, FEATURES, ROLES, CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
 
 S = TypeVar("S", ComponentSpec, RecipeSpec, CommandSpec, DoctorCheckSpec)
 HOOKS = {name for source in (Registration, RunEvents) for name in vars(source) if not name.startswith("_")}
+TOLERATED = {"sys.path", "the warning filters", "the environment"}
+"""Libraries touch these for good reasons when they are imported; put back, they harm nobody."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 _RESOURCE = re.compile(r"[A-Za-z_][\w.]*:(?!/)(?!.*\.\.)[\w./-]+\.ya?ml$")
@@ -40,10 +44,11 @@ class Candidate:
     version: str
     entry_point: str
     load: Callable[[], object]
+    module: str = ""
 
     def status(self, state: State, reason: str = "", remedy: str = "") -> PluginStatus:
         """Its status without anything registered."""
-        return PluginStatus(self.distribution, self.version, self.entry_point, state, reason, remedy)
+        return PluginStatus(self.distribution, self.version, self.entry_point, state, reason, remedy, module=self.module)
 
 
 def discover(*, disabled: frozenset[str] = frozenset(), allow: frozenset[str] | None = None, files: Sequence[Path] = ()) -> Host:
@@ -80,7 +85,7 @@ def _installed() -> Iterator[Candidate]:
             # the same distribution can lie on sys.path twice; Python imports the first
             if (key := (normalise(name), point.name)) not in seen:
                 seen.add(key)
-                yield Candidate(name, version, point.name, point.load)
+                yield Candidate(name, version, point.name, point.load, point.module)
 
 
 def _check_disabled(disabled: Iterable[str], installed: Sequence[Candidate]) -> None:
@@ -103,7 +108,7 @@ def _switched_off(candidate: Candidate, disabled: frozenset[str], allow: frozens
 
 
 def _file_candidate(path: Path) -> Candidate:
-    return Candidate(path.stem, "file", str(path), lambda: _import_file(path))
+    return Candidate(path.stem, "file", str(path), lambda: _import_file(path), path.stem)
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -123,23 +128,73 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _admit(manager: pluggy.PluginManager, candidate: Candidate) -> PluginStatus:
-    """Import, register, validate one plugin. Whatever goes wrong, nothing of it stays registered."""
+    """Import, register, validate one plugin. Whatever goes wrong, nothing of it stays registered, and what it changed is put back."""
+    if normalise(candidate.distribution) == BUILT_IN:
+        return _import_and_register(manager, candidate)
+    before, had_torch = footprint(), "torch" in sys.modules
+    with contextlib.redirect_stdout(sys.stderr):  # stdout may be JSON that somebody parses
+        status = _import_and_register(manager, candidate)
+    changed = changes(before, footprint())
+    put_back(before, changed)
+    odd, replaced = (surprises_of_new_torch(), foreign_functions()) if not had_torch and "torch" in sys.modules else ([], [])
+    if "torch's default dtype" in odd:
+        sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
+    if harm := [*(name for name in changed if name not in TOLERATED), *odd, *replaced]:
+        _unregister(manager, candidate)
+        remedy = f"uninstall {candidate.distribution}, or run with --no-plugins={candidate.distribution}"
+        invalid = candidate.status("invalid", f"importing it changes {', '.join(harm)} for everybody in this process", remedy)
+        return replace(invalid, poison=", ".join(replaced))
+    return status
+
+
+def _import_and_register(manager: pluggy.PluginManager, candidate: Candidate) -> PluginStatus:
     remedy = f"update or uninstall {candidate.distribution}"
     try:
         plugin = candidate.load()
-    except (Exception, SystemExit) as error:  # a module may do anything on import
-        return candidate.status("import_error", f"importing it fails: {_said(error)}", remedy)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may do anything on import, ending the interpreter included
+        return candidate.status("import_error", f"importing it fails: {_said(error)}", _import_remedy(error, candidate))
     api = getattr(plugin, "API", None)
-    if api != API:
+    if type(api) is not int or api != API:
         has = "names no API version" if api is None else f"is made for API {api!r}"
         return candidate.status("incompatible", f"it {has}, this jepakit has API {API}", f"{remedy}; its module must say `API = {API}`")
+    if lacking := _lacking(getattr(plugin, "FEATURES", ())):
+        return candidate.status("incompatible", f"it relies on {lacking}, which this jepakit does not have", f"update jepakit, or {remedy}")
     try:
-        manager.register(plugin, name=f"{candidate.distribution}:{candidate.entry_point}")
+        manager.register(plugin, name=entry_name(candidate.distribution, candidate.entry_point))
         return _registered(manager, plugin, candidate)
-    except (Exception, SystemExit) as error:  # hooks are foreign code as well
-        if manager.is_registered(plugin):
-            manager.unregister(plugin)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # hooks are foreign code as well
+        _unregister(manager, candidate)
         return candidate.status("invalid", _said(error), remedy)
+
+
+def _lacking(features: object) -> str:
+    """Features a plugin relies on that the core lacks, in words; "" for none."""
+    asked = (
+        [features]
+        if isinstance(features, str)
+        else list(features)
+        if isinstance(features, tuple | list | set | frozenset)
+        else [repr(features)]
+    )
+    return ", ".join(f"the feature '{name}'{nearest(str(name), FEATURES)}" for name in asked if name not in FEATURES)
+
+
+def _import_remedy(error: BaseException, candidate: Candidate) -> str:
+    """What brings a package that is missing; else nothing but another version helps."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if package and package != candidate.module.partition(".")[0]:
+        return f"pip install {package}, or update or uninstall {candidate.distribution}"
+    return f"update or uninstall {candidate.distribution}"
+
+
+def _unregister(manager: pluggy.PluginManager, candidate: Candidate) -> None:
+    name = entry_name(candidate.distribution, candidate.entry_point)
+    if manager.has_plugin(name):
+        manager.unregister(name=name)
 
 
 def _registered(manager: pluggy.PluginManager, plugin: object, candidate: Candidate) -> PluginStatus:
@@ -148,7 +203,11 @@ def _registered(manager: pluggy.PluginManager, plugin: object, candidate: Candid
         raise PluginError("it has no function marked with @hookimpl")
     for name in hooks:
         if name not in HOOKS:
-            raise PluginError(unknown_name("hook", name, HOOKS))
+            raise PluginError(_unknown_hook(name))
+    for caller in manager.get_hookcallers(plugin) or ():
+        for listener in caller.get_hookimpls():
+            if listener.plugin is plugin and (listener.wrapper or listener.hookwrapper):
+                raise PluginError(f"{caller.name} is a hook wrapper; a plugin may listen, not stand between jepakit and other plugins")
     status = replace(
         candidate.status("ok"),
         components=_collect(manager, plugin, "register_components", ComponentSpec),
@@ -160,12 +219,22 @@ def _registered(manager: pluggy.PluginManager, plugin: object, candidate: Candid
     return status
 
 
+def _unknown_hook(name: str) -> str:
+    role = name.removeprefix("register_").removesuffix("s").replace("modalitie", "modality")
+    if role in ROLES:
+        return f"no hook named '{name}': components of every role are returned by register_components, as ComponentSpec('{role}', ...)"
+    return unknown_name("hook", name, HOOKS)
+
+
 def _collect(manager: pluggy.PluginManager, plugin: object, hook: str, kind: type[S]) -> tuple[S, ...]:
     """What the plugin's own implementation of one hook returns."""
-    found = []
+    found: list[S] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.plugin is plugin:
-            found.extend(implementation.function())
+            returned = implementation.function()
+            if not isinstance(returned, list | tuple):
+                raise PluginError(f"{hook} must return a list of {kind.__name__}s, it returned {type(returned).__name__}")
+            found.extend(returned)
     for spec in found:
         if not isinstance(spec, kind):
             raise PluginError(f"{hook} must return {kind.__name__}s, it returned {type(spec).__name__}")
@@ -205,7 +274,7 @@ def _set_conflicts_aside(manager: pluggy.PluginManager, statuses: Sequence[Plugi
         clash = _first_clash(status, taken) if status.state == "ok" else None
         if clash is not None:
             out[id(status)] = clash
-            manager.unregister(name=f"{status.distribution}:{status.entry_point}")
+            manager.unregister(name=entry_name(status.distribution, status.entry_point))
         elif status.state == "ok":
             for kind, spec in status.claims():
                 taken.setdefault((kind, spec.name), status)

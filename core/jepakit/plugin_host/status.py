@@ -20,6 +20,11 @@ def normalise(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
+def entry_name(distribution: str, entry_point: str) -> str:
+    """How one entry point is called inside the plugin manager."""
+    return f"{distribution}:{entry_point}"
+
+
 @dataclass(frozen=True)
 class PluginStatus:
     """One entry point of the group `jepakit`, or one file given by `--plugin`."""
@@ -34,11 +39,20 @@ class PluginStatus:
     recipes: tuple[RecipeSpec, ...] = ()
     commands: tuple[CommandSpec, ...] = ()
     checks: tuple[DoctorCheckSpec, ...] = ()
+    module: str = ""
+    """The module that the entry point names."""
+    poison: str = ""
+    """What importing it changed in this process and can't be changed back, "" for nothing."""
 
     @property
     def built_in(self) -> bool:
         """Whether it belongs to jepakit itself."""
         return normalise(self.distribution) == BUILT_IN
+
+    def modules(self) -> set[str]:
+        """The modules that it says are its own."""
+        targets = [spec.target for kind in (self.components, self.commands, self.checks) for spec in kind]
+        return {target.partition(":")[0] for target in targets} | ({self.module} if self.module else set())
 
     def claims(self) -> Iterator[tuple[str, Spec]]:
         """Everything it brings, as (kind, spec); the kind of a component is its role."""

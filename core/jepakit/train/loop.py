@@ -203,6 +203,7 @@ def save(
         "horizon": asdict(now.horizon),
         "stream": {"seed": stream.seed, "batch": stream.batch_size, "samples": stream.n, "fingerprint": reader.fingerprint()},
         "watch": now.watch.state(),
+        "plugins": run.plugins,
     }
     path = checkpoint.save(run.path, now.step, State(now.step, tensors, scalars), keep=config.train.keep, best=now.watch.is_best())
     now.saved = now.step
