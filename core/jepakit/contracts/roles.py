@@ -29,7 +29,13 @@ class Reader(ABC):
 
     @abstractmethod
     def spec(self) -> Mapping[str, Any]:
-        """What all samples share, JSON-able: at least {"kind": modality name}; channels, class_names, rate_hz, shapes."""
+        """What all samples share, JSON-able: at least {"kind": modality name}; channels, class_names, rate_hz, shapes.
+
+        label_kind: "classification" (int), "regression" (a float, or a 1-D float array: several numbers, or the horizon of a forecast
+        times its channels), "multilabel" (1-D 0/1 array, one a class) or "dense" (1-D int array, one class a token in the order of the
+        layout, -1 = unknown). Left out, it is inferred: whole numbers are classes, floating-point numbers and arrays are regression;
+        "multilabel" and "dense" must be said.
+        """
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -241,6 +247,21 @@ class Modality(ABC):
     @abstractmethod
     def raw_features(self, sample: Sample) -> np.ndarray:
         """(F,) float32, F the same for all samples: what one would feed to a classifier without an encoder."""
+
+    def classical(self, task: str) -> tuple[str, Any] | None:
+        """The well-known library baseline of this kind of data, so that an evaluation can put it beside the encoder; None without one.
+
+        Args:
+            task: label kind of the data, as in `Reader.spec`: "classification", "regression", "multilabel" or "dense".
+
+        Returns:
+            A name for the table ("HOG + logistic regression") and an unfitted estimator in the manner of scikit-learn:
+            `fit(samples, y)` and `predict(samples)` take lists of `Sample` whose labels are withheld, y is (M,) or (M, L); after
+            `fit` a classifier that gives probabilities also has `classes_` and `predict_proba(samples)`. What it chooses, it
+            chooses on the samples it is fitted on; it sees their `group`. It is deterministic. None for a task that it can't do, or
+            when its library is not installed.
+        """
+        return None
 
     def picture(self, sample: Sample) -> np.ndarray | None:
         """(H, W, 3) uint8 for the report, or None."""
