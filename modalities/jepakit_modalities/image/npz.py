@@ -29,15 +29,7 @@ def open_npz(path: Path) -> ImageReader:
     if "x" not in arrays or arrays["x"].ndim not in (3, 4):
         found = f"x is {arrays['x'].ndim}-D" if "x" in arrays else "there is no x"
         raise DataError(f"{path}: {found}; expected an array x of shape [N, H, W], [N, H, W, C] or [N, C, H, W]")
-    x, count = arrays["x"], len(arrays["x"])
-    check_entries(arrays, count, path)
-    listing = Listing(
-        ids=unique_ids(arrays["id"].tolist() if "id" in arrays else None, count, path.stem),
-        labels=numbered(arrays["y"].tolist())[0] if "y" in arrays else None,
-        groups=[text(name) for name in arrays["group"].tolist()] if "group" in arrays else None,
-        class_names=[text(name) or "" for name in arrays["class_names"].tolist()] if "class_names" in arrays else None,
-        digest=digest([path], [path.name]),
-    )
+    x, listing = arrays["x"], listing_of(arrays, path)
     scale = float(arrays["scale"].item()) if "scale" in arrays else None
 
     def fetch(index: int) -> np.ndarray:
@@ -45,6 +37,19 @@ def open_npz(path: Path) -> ImageReader:
         return image if scale is None else (image * scale).astype(np.float32)
 
     return ImageReader(listing, fetch, origin=str(path))
+
+
+def listing_of(arrays: dict[str, np.ndarray], path: Path) -> Listing:
+    """What the arrays beside x say about its entries."""
+    count = len(arrays["x"])
+    check_entries(arrays, count, path)
+    return Listing(
+        ids=unique_ids(arrays["id"].tolist() if "id" in arrays else None, count, path.stem),
+        labels=numbered(arrays["y"].tolist())[0] if "y" in arrays else None,
+        groups=[text(name) for name in arrays["group"].tolist()] if "group" in arrays else None,
+        class_names=[text(name) or "" for name in arrays["class_names"].tolist()] if "class_names" in arrays else None,
+        digest=digest([path], [path.name]),
+    )
 
 
 def load(path: Path) -> dict[str, np.ndarray]:

@@ -1,0 +1,1 @@
+"""Synthetic aperture radar: (C, H, W) amplitudes, without phase."""

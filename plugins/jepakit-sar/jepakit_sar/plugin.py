@@ -1,0 +1,38 @@
+"""What this distribution brings: radar images, their gradient-ratio target, and two recipes."""
+
+from __future__ import annotations
+
+from jepakit.sdk import API as API
+from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+
+
+@hookimpl
+def register_components() -> list[ComponentSpec]:
+    """A modality, how it becomes tokens, how it is cropped, and what is predicted."""
+    return [
+        ComponentSpec("modality", "sar", "jepakit_sar.modality:SarModality", summary="radar amplitude of any channel count"),
+        ComponentSpec(
+            "tokenizer",
+            "sar-patch",
+            "jepakit_sar.tokenizer:SarTokenizer",
+            "jepakit_sar.tokenizer:SarTokenizerSettings",
+            "square patches of amplitude or its logarithm; patches without data are no tokens",
+        ),
+        ComponentSpec("view", "sar-crop", "jepakit_sar.views:SarCrop", "jepakit_sar.views:SarCropSettings", "a shifted window, gain, flip"),
+        ComponentSpec(
+            "target",
+            "gradient-ratio",
+            "jepakit_sar.target:gradient_target",
+            "jepakit_sar.target:GradientSettings",
+            "multi-scale ratio gradients of the amplitude (SAR-JEPA)",
+        ),
+    ]
+
+
+@hookimpl
+def register_recipes() -> list[RecipeSpec]:
+    """SAR-JEPA, and the same encoder with a latent target for comparison."""
+    return [
+        RecipeSpec("sar", "sar", "jepakit_sar:recipes/sar.yaml", "SAR-JEPA: predicts gradient ratios, no teacher", "arXiv 2311.15153"),
+        RecipeSpec("sar-latent", "sar", "jepakit_sar:recipes/sar_latent.yaml", "the same with a latent target", "arXiv 2301.08243"),
+    ]

@@ -1,0 +1,58 @@
+"""The crop of radar images: a shifted window at native resolution, because resampling would change speckle and the ratio windows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import AfterValidator, Field
+
+from jepakit.sdk import ASIDE, Sample, Settings, ViewMaker
+
+
+def rising(pair: tuple[float, float]) -> tuple[float, float]:
+    """ValueError unless the pair is the lower and the upper end of a range above zero."""
+    if not 0 < pair[0] <= pair[1]:
+        raise ValueError(f"{list(pair)} is no range; expected two numbers above zero, the smaller one first")
+    return pair
+
+
+class SarCropSettings(Settings):
+    """Options of the crop."""
+
+    size: int | None = Field(None, ge=1, description="side of the window in pixels; None = the whole image")
+    flip: bool = Field(False, description="mirror along azimuth with probability one half")
+    gain: Annotated[tuple[float, float], AfterValidator(rising)] = Field(
+        (1.0, 1.0), description="factor on the amplitude, drawn evenly on a logarithmic scale; the gradient target does not see it"
+    )
+
+
+class SarCrop(ViewMaker):
+    """A window of whole pixels, the same in every stream, so that maps made of the whole image fit what is left of it."""
+
+    carries_asides = True
+
+    def __init__(self, settings: SarCropSettings) -> None:
+        self.settings = settings
+
+    def __call__(self, sample: Sample, rng: np.random.Generator, progress: float) -> Sample:
+        height, width = sample.streams["main"].shape[1:]
+        side = self.settings.size or max(height, width)
+        top = int(rng.integers(0, max(height - side, 0) + 1))
+        left = int(rng.integers(0, max(width - side, 0) + 1))
+        mirrored = self.settings.flip and rng.random() < 0.5
+        factor = float(np.exp(rng.uniform(*np.log(self.settings.gain))))
+        step = -1 if mirrored else 1
+        seen = {name: array[:, top : top + side, left : left + side][..., ::step] for name, array in sample.streams.items()}
+        amplified = {name: array if name.startswith(ASIDE) else times(array, factor) for name, array in seen.items()}
+        return replace(sample, streams=amplified)
+
+
+def times(amplitude: np.ndarray, factor: float) -> np.ndarray:
+    """The amplitude times a factor, in the dtype it came in; integers are clipped at full scale."""
+    if factor == 1.0:
+        return amplitude
+    if amplitude.dtype.kind == "f":
+        return amplitude * np.asarray(factor, dtype=amplitude.dtype)
+    return np.clip(np.rint(amplitude * factor), 0, np.iinfo(amplitude.dtype).max).astype(amplitude.dtype)
