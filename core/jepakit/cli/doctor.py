@@ -57,8 +57,10 @@ def findings(host: Host) -> Iterator[Finding]:
         text = status.reason and f"{status.state}: {status.reason}; {status.remedy}"
         off = status.state not in ("ok", "disabled")
         yield Finding(f"plugin {status.distribution} ({status.entry_point})", not off, text or f"{status.version}")
-    for check in host.checks():
-        yield _plugin_check(check.name, check.target)
+    for status in host.plugins:
+        if status.state == "ok":
+            for check in status.checks:
+                yield _plugin_check(f"{status.distribution} {status.version}", check.name, check.target)
 
 
 def _torch() -> Iterator[Finding]:
@@ -104,11 +106,11 @@ def _data_folder() -> Finding:
     return Finding("JEPAKIT_DATA", os.path.isdir(path), path if os.path.isdir(path) else f"{path} is not a folder")
 
 
-def _plugin_check(name: str, target: str) -> Finding:
+def _plugin_check(plugin: str, name: str, target: str) -> Finding:
     try:
         ok, text = load(target)()
     except JepakitError as error:
         return Finding(name, False, str(error))
-    except Exception as error:  # a plugin's own code: report it and go on with the other checks
-        return Finding(name, False, f"the check itself fails: {type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # a plugin's own code: report it and go on with the other checks
+        return Finding(name, False, f"the check itself fails, {plugin}: {type(error).__name__}: {error}; tell its authors")
     return Finding(name, bool(ok), str(text))

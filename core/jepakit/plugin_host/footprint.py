@@ -17,6 +17,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1, signal.SIGPIPE)
+TOLERATED = frozenset(("sys.path", "the warning filters", "the environment"))
+"""Libraries touch these for good reasons when they are imported; put back, they harm nobody."""
 FRESH_TORCH_SEED = 67280421310721
 """What torch.initial_seed() says when nobody seeded it: the constant default_rng_seed_val of ATen/core/Generator.h."""
 TORCH_NAMESPACES = ("torch", "torch.nn.functional", "torch.Tensor", "torch.nn.Module", "torch.nn.Linear", "torch.optim.Optimizer")

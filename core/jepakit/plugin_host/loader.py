@@ -22,15 +22,13 @@ import pluggy
 
 from jepakit.errors import PluginError, UsageError, nearest, unknown_name
 from jepakit.hookspecs import GROUP, Registration, RunEvents
-from jepakit.plugin_host.footprint import changes, footprint, foreign_functions, put_back, surprises_of_new_torch
+from jepakit.plugin_host.footprint import TOLERATED, changes, footprint, foreign_functions, put_back, surprises_of_new_torch
 from jepakit.plugin_host.host import Host, load
 from jepakit.plugin_host.status import BUILT_IN, PluginStatus, Spec, State, entry_name, normalise
 from jepakit.specs import API, FEATURES, ROLES, CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
 
 S = TypeVar("S", ComponentSpec, RecipeSpec, CommandSpec, DoctorCheckSpec)
 HOOKS = {name for source in (Registration, RunEvents) for name in vars(source) if not name.startswith("_")}
-TOLERATED = {"sys.path", "the warning filters", "the environment"}
-"""Libraries touch these for good reasons when they are imported; put back, they harm nobody."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 _RESOURCE = re.compile(r"[A-Za-z_][\w.]*:(?!/)(?!.*\.\.)[\w./-]+\.ya?ml$")
@@ -61,18 +59,23 @@ def discover(*, disabled: frozenset[str] = frozenset(), allow: frozenset[str] | 
     Raises:
         UsageError: `disabled` names a distribution that has no plugin. PluginError: one of `files` is not fit for use.
     """
-    installed = sorted(_installed(), key=lambda candidate: (normalise(candidate.distribution), candidate.entry_point))
-    _check_disabled(disabled, installed)
+    found = installed()
+    _check_disabled(disabled, found)
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Registration)
     manager.add_hookspecs(RunEvents)
-    statuses = [_switched_off(candidate, disabled, allow) or _admit(manager, candidate) for candidate in installed]
+    statuses = [_switched_off(candidate, disabled, allow) or _admit(manager, candidate) for candidate in found]
     statuses += [_admit(manager, _file_candidate(path)) for path in files]
     settled = _set_conflicts_aside(manager, statuses)
-    for path, status in zip(files, settled[len(installed) :]):
+    for path, status in zip(files, settled[len(found) :]):
         if status.state != "ok":
             raise PluginError(f"--plugin {path}: {status.reason}; {status.remedy}")
     return Host(manager, settled)
+
+
+def installed() -> list[Candidate]:
+    """Every entry point of the group, by name of its distribution; nothing is imported."""
+    return sorted(_installed(), key=lambda candidate: (normalise(candidate.distribution), candidate.entry_point))
 
 
 def _installed() -> Iterator[Candidate]:
