@@ -19,6 +19,7 @@ COMMANDS = {
     "install": (f"{HERE}_install:install", "Install plugins, each inspected before it is let in."),
     "freeze": (f"{HERE}_freeze:freeze", "Write down which plugins are installed."),
     "sync": (f"{HERE}_freeze:sync", "Install what a frozen file names, byte for byte."),
+    "doctor": (f"{HERE}_doctor:doctor", "Import each plugin in a process of its own, and name what is wrong."),
     "new": (f"{HERE}_new:new", "Start a plugin of your own, one that trains at once."),
 }
 """Name → (where the click command stands, its line in the help). A new command is a file plugins_NAME.py and a line here."""
