@@ -22,6 +22,7 @@ COMMANDS = {
     "train": ("jepakit.cli.train:train", "Train a recipe on data."),
     "resume": ("jepakit.cli.train:resume", "Go on with a run from its newest checkpoint."),
     "eval": ("jepakit.cli.evaluate:evaluate", "Compare a run's encoder with the same one untrained and with raw features."),
+    "score": ("jepakit.cli.score:score", "Rank samples by how typical a run's encoder finds them."),
     "report": ("jepakit.cli.report:report", "Turn a run into one self-contained HTML file."),
     "recipes": ("jepakit.cli.recipes:recipes", "List recipes, or show one."),
     "plugins": ("jepakit.cli.plugins:plugins", "List plugins and what became of each."),

@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from jepakit.contracts.carriers import Batch, Condition, Features, Layout, MaskPlan, Raw, Sample, Tokens
+from jepakit.errors import ContractError
 
 
 class Reader(ABC):
@@ -75,6 +76,15 @@ class Tokenizer(nn.Module, ABC):
     @abstractmethod
     def forward(self, raw: Raw) -> Tokens:
         """Embed one stream of a batch. Padding in `raw` must not change what valid tokens become."""
+
+    def continuous(self, raw: Raw) -> Raw:
+        """The same input with floating-point values that give the same tokens, so that one can differentiate with respect to them.
+
+        Raises `ContractError` where values are whole numbers, unless a tokenizer that scales those by their format says how.
+        """
+        if not raw.values.is_floating_point():
+            raise ContractError(f"{type(self).__name__} says not how {raw.values.dtype} values become continuous; give it floating-point data")
+        return raw
 
 
 @dataclass(frozen=True)

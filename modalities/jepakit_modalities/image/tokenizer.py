@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -72,6 +73,9 @@ class PatchTokenizer(Tokenizer):
         patches = self._ragged(raw) if raw.extent is not None else self._patches(raw.values)
         x = self.proj(patches.to(self.proj.weight.dtype))
         return Tokens(x, raw.coords, raw.valid, raw.channel, grid=raw.grid, order=raw.order)
+
+    def continuous(self, raw: Raw) -> Raw:
+        return replace(raw, values=raw.values.float() / full_scale(raw.values.dtype))
 
     def _patches(self, images: Tensor) -> Tensor:
         """(B, C, H, W) as stored → (B, N, C * patch * patch) float32, standardised."""
