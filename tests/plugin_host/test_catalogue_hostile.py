@@ -34,7 +34,8 @@ TEXTS = (
     "--index-url=http://evil.example", "--extra-index-url", "-r requirements.txt", "-e .", "--pre", "-", "http://evil.example/x.whl",
     "zoo @ https://evil.example/x.whl", "git+ssh://evil.example/x", "file:///etc/passwd", "../../etc/passwd", "/etc/passwd", "C:\\x",
     "zo\u043e", "\u0458epakit-zoo", "ｊepakit-zoo", "jepakit\u2010zoo", "zoo\u202egnp", "\u2066zoo\u2069", "zoo\u200b", "\ufeffzoo",
-    "zoo\x00", "\x1b[31mzoo", "zoo\u2028x", "zo\u0301o", "a" * 65, "a" * 100_000, "", " ", "zoo ", " zoo", "{{ zoo }}", "%(zoo)s", "zoo[all]",
+    "zoo\x00",
+    "\x1b[31mzoo", "zoo\u2028x", "zo\u0301o", "a" * 65, "a" * 100_000, "", " ", "zoo ", " zoo", "{{ zoo }}", "%(zoo)s", "zoo[all]",
     "zoo; python_version>'3'", "[bold]zoo[/bold]", "<script>", "\U0001f600",
 )  # fmt: skip
 """Shell, pip options, addresses, paths, look-alike letters, invisible and direction controls, sizes, templates, markup."""
@@ -81,7 +82,8 @@ OTHERS: tuple[dict[str, Any], ...] = (
     {"components": {"maskr": ["x"]}}, {"components": {"tokenizer": "zoo"}}, {"components": {"tokenizer": []}}, {"components": []},
     {"components": {"tokenizer": [{"a": 1}]}}, {"components": {"tokenizer": ["a"] * 65}}, {"recipes": {"a": 1}}, {"recipes": [1]},
     {"distribution": 1}, {"distribution": None}, {"distribution": ["a"]}, {"distribution": {"name": "a"}}, {"name": 1.5},
-    {"modality": None}, {"summary": "see https://evil.example"}, {"summary": "see www.evil.example"}, {"summary": "two\nlines"}, {"summary": "a" * 161},
+    {"modality": None},
+    {"summary": "see https://evil.example"}, {"summary": "see www.evil.example"}, {"summary": "two\nlines"}, {"summary": "a" * 161},
     {"summary": "`id`"}, {"summary": "$(id)"}, {"summary": "evil \u202e txt"}, {"summary": "[link=x]"}, {"summary": 5}, {"summary": ""},
 )  # fmt: skip
 
