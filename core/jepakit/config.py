@@ -235,6 +235,11 @@ class _Check:
         except PluginError as error:
             self._problems.append(PluginError(f"{field}: {error}"))
             return None
+        if not (isinstance(model, type) and issubclass(model, Settings)):
+            self._problems.append(
+                PluginError(f"{field}: {spec.config}, the options of {owner}, is no jepakit.sdk.Settings; tell its authors")
+            )
+            return None
         return self._settings(field, options, model, owner)
 
     def _modality(self, raw: Any) -> str:

@@ -31,6 +31,22 @@ def step(batches: tuple[int, ...], rounds: int, as_json: bool) -> None:
         click.echo("  ".join(columns(row)))
 
 
+@bench.command()
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Images a step.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def contracts(batch: int, as_json: bool) -> None:
+    """What holding plugins to their contracts costs, as a share of a step (ViT-Tiny, 96 pixels, patches of 8)."""
+    from jepakit.bench.contracts import run_bench
+
+    found = run_bench(batch)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo(f"step {found['step_ms']:.1f} ms, batch {batch}; {found['calls']} calls of components, all of them checked")
+    click.echo(f"first calls  {found['first_ms']:.3f} ms, {found['first_percent']:.2f} % of the step")
+    click.echo(f"later        {found['later_ms']:.4f} ms, {found['later_percent']:.4f} % of the step, on average")
+
+
 def columns(row: Mapping[str, Any]) -> Iterator[str]:
     """One comparison in words."""
     yield f"batch {row['batch']:3d}"
