@@ -30,9 +30,11 @@ class Sample:
     streams: name → array; a single stream is called "main". The axes of each array are fixed by its modality
         (image: (C, H, W)); dtype as stored in the file, never scaled silently.
     id: unique within its reader, stable across runs; masks and augmentations are keyed by it.
-    label: int (class), float (regression), array (dense), or None.
+    label: int (class), float or 1-D float array (regression, forecast), 1-D 0/1 array (multilabel), 1-D int array (dense: a class
+        for every token of the layout, -1 = unknown), or None. `Reader.spec` says which, under "label_kind".
     group: subject, patient, tile: never on both sides of a split. None when unknown.
-    meta: rate_hz, channel names, units, and what else the reader knows.
+    meta: rate_hz, channel names, units, and what else the reader knows; "facts", a 1-D float array, are numbers that an evaluation
+        puts beside the features of every row (the interval between heart beats).
     """
 
     streams: Mapping[str, np.ndarray]
@@ -139,6 +141,7 @@ class MaskPlan:
     """What is seen and what is predicted: of one sample (from a masker) or of a batch (after collation).
 
     info: numbers worth logging, e.g. {"context_ratio": .4, "truncated": .1}; averaged over the batch by collation.
+    dense: queries ask, on purpose, for tokens that their context shows too (a loss on visible tokens as well).
     """
 
     contexts: tuple[Context, ...]
@@ -165,6 +168,7 @@ class Features:
 
     last: (R, n, D), after the final norm. levels: outputs of the asked blocks, (R, n, D) each, un-normed.
     prefix: (R, P, D) or None. valid: (R, n) bool or None when all are. pooled: (R, D) or None.
+    coords: (R, n, K) or None; an encoder leaves it, `Backbone.embed` puts it there for poolings that ask where a token lies.
     """
 
     last: Tensor
@@ -172,6 +176,7 @@ class Features:
     prefix: Tensor | None = None
     valid: Tensor | None = None
     pooled: Tensor | None = None
+    coords: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,34 @@ from jepakit.contracts import Features
 
 POOLINGS = ("mean", "mean+std", "mean+max", "flat", "prefix", "levels:mean+std")
 """levels: the encoder's asked blocks, each token normalised without gain, beside the last one. prefix: the mean of class tokens and
-registers. flat: all tokens side by side, where every sample has the same ones."""
+registers. flat: all tokens side by side, where every sample has the same ones. Also to be asked for: "max", "std", any of the moments
+joined by +, and "grid:4", the means of four equal parts of the first coordinate (time, height) side by side."""
+MOMENTS = ("mean", "std", "max")
+MAX_PARTS = 64
+"""Parts that `grid` may cut an axis into."""
 MAX_FLAT = 16_384
 """Values a sample that `flat` may hold; float16, so 10,000 samples take at most 330 MB."""
+
+
+def is_pooling(name: str) -> bool:
+    """Whether `pool` knows the name."""
+    if name in ("flat", "prefix"):
+        return True
+    kind = name.removeprefix("levels:")
+    if kind.startswith("grid:"):
+        return kind[5:].isdigit() and 1 <= int(kind[5:]) <= MAX_PARTS
+    return all(part in MOMENTS for part in kind.split("+"))
 
 
 def pool(features: Features, kinds: Iterable[str] = POOLINGS) -> dict[str, Tensor]:
     """The poolings among `kinds` that these features allow, in that order.
 
     Args:
-        features: last (B, N, D), valid (B, N) bool or None = all; levels and prefix where the encoder gave them.
+        features: last (B, N, D), valid (B, N) bool or None = all; levels, prefix and coords where the encoder gave them.
 
     Returns:
         pooling → (B, F) float32, `flat` float16. `flat` needs all tokens valid and at most `MAX_FLAT` values, `prefix` prefix
-        tokens, `levels:…` levels; where those are missing so is the key.
+        tokens, `levels:…` levels, `grid:…` coords; where those are missing so is the key.
     """
     pooled = {kind: _one(features, kind) for kind in kinds}
     return {kind: z for kind, z in pooled.items() if z is not None}
@@ -38,12 +52,28 @@ def _one(features: Features, kind: str) -> Tensor | None:
         return last.flatten(1).half() if fits else None
     if kind == "prefix":
         return None if features.prefix is None or not features.prefix.shape[1] else features.prefix.float().mean(1)
-    if not kind.startswith("levels:"):
-        return _moments(last, valid, kind)
-    if not features.levels:
+    inner = kind.removeprefix("levels:")
+    if (inner != kind and not features.levels) or (inner.startswith("grid:") and features.coords is None):
         return None
-    levels = [F.layer_norm(level.float(), level.shape[-1:]) for level in features.levels]
-    return torch.cat([_moments(part, valid, kind.removeprefix("levels:")) for part in (*levels, last)], dim=-1)
+    levels = [F.layer_norm(level.float(), level.shape[-1:]) for level in features.levels] if inner != kind else []
+    if inner.startswith("grid:"):
+        assert features.coords is not None
+        members = parts_of(features.coords[..., 0], valid, int(inner[5:]))
+        return torch.cat([_moments(part, member, "mean") for part in (*levels, last) for member in members], dim=-1)
+    return torch.cat([_moments(part, valid, inner) for part in (*levels, last)], dim=-1)
+
+
+def parts_of(place: Tensor, valid: Tensor | None, count: int) -> list[Tensor]:
+    """`count` masks (B, N): which valid tokens lie in which of the equal parts between a sample's least and greatest place (B, N).
+
+    A part without a token is given all of the sample's: its mean is then the mean of the sample.
+    """
+    valid = torch.ones_like(place, dtype=torch.bool) if valid is None else valid
+    least = place.masked_fill(~valid, torch.inf).amin(1, keepdim=True)
+    span = (place.masked_fill(~valid, -torch.inf).amax(1, keepdim=True) - least).clamp_min(1e-12)
+    number = ((place - least) / span * count).floor().clamp(0, count - 1)
+    members = [valid & (number == part) for part in range(count)]
+    return [torch.where(member.any(1, keepdim=True), member, valid) for member in members]
 
 
 def _moments(x: Tensor, valid: Tensor | None, kind: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""The probes: a linear one and nearest neighbours, for classes and for numbers. All that is chosen or fitted uses training samples.
+"""Fitting probes: what is prepared, chosen and fitted, all on training samples. The probes themselves are in `estimators`.
 
 A probe is fitted on standardised features, so that a recipe's feature scale does not decide the result. That also hides collapse
 from it, which is why `rows` looks at spread and rank beside it.
@@ -7,64 +7,61 @@ from it, which is why `rows` looks at spread and rank beside it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
+from jepakit.errors import ConfigError, unknown_name
+from jepakit.evaluate.estimators import FACTORIES, Factory
+from jepakit.evaluate.labels import Task, inferred
+from jepakit.evaluate.probe import Probe
+from jepakit.evaluate.scores import LOWER_IS_BETTER, METRICS, OF_SCORES
+from jepakit.evaluate.scores import value as measured
 from jepakit.evaluate.settings import EvalSettings
-from jepakit.evaluate.splits import few_labels, folds, is_classes, subsample
+from jepakit.evaluate.splits import few_labels, folds, subsample
 
-TOLERANCE = 1e-3
-"""Where the solver of the linear probe stops: ten times sklearn's default, for speed. Its effect on the values was not measured."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One kind of probe. make: (option, rows it will be fitted on) → estimator. grid: options to choose from, few: option for a budget."""
-
-    name: str
-    make: Callable[[float, int], Any]
-    grid: tuple[float, ...]
-    few: Callable[[int], float]
+ELSEWHERE = ("retrieval", "finetune")
+"""Names in `evaluate.probes` that are no estimators over features."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a probe says about the test samples: predictions (draws, M), the option it used, and whether its solver converged."""
+    """What a probe says about the test samples.
+
+    predictions: (draws, M) or (draws, M, L). option: the one it used. converged: whether its solver did. scores: (draws, M, C) of the
+    classes in `classes`, or None.
+    """
 
     predictions: np.ndarray
     option: float
     converged: bool
+    scores: np.ndarray | None = None
+    classes: np.ndarray | None = None
 
 
-def probes(labels: np.ndarray, settings: EvalSettings) -> tuple[Probe, ...]:
-    """The linear probe first, then nearest neighbours by cosine; classifiers for classes, regressors for numbers."""
+def probes(
+    labels: np.ndarray, settings: EvalSettings, *, task: Task | None = None, seed: int = 0, others: Mapping[str, Factory] | None = None
+) -> tuple[Probe, ...]:
+    """The probes that the settings name and that know the task, in that order. others: factories of plugins, by name.
 
-    def few(budget: int) -> float:
-        return float(max((k for k in settings.neighbours if k <= budget), default=1))
-
-    if is_classes(labels):
-        return (
-            Probe(
-                "linear",
-                lambda c, _: LogisticRegression(C=c, max_iter=settings.iterations, tol=TOLERANCE),
-                settings.strengths,
-                lambda _: settings.few_label_strength,
-            ),
-            Probe("knn", lambda k, n: KNeighborsClassifier(min(int(k), n), metric="cosine"), settings.neighbours, few),
-        )
-    return (
-        Probe("linear", lambda a, _: Ridge(a), settings.ridge, lambda _: settings.ridge[0]),
-        Probe("knn", lambda k, n: KNeighborsRegressor(min(int(k), n), metric="cosine"), settings.neighbours, few),
-    )
+    Raises:
+        ConfigError: for a name that nobody knows.
+    """
+    known = {**FACTORIES, **(others or {})}
+    made = []
+    for name in settings.probes:
+        if name not in known and name not in ELSEWHERE:
+            raise ConfigError(f"evaluate.probes: {unknown_name('probe', name, (*known, *ELSEWHERE))}")
+        if name in known:
+            made.append(known[name](task or inferred(labels), settings, seed))
+    return tuple(probe for probe in made if probe is not None)
 
 
 def preparation(train: np.ndarray, settings: EvalSettings, seed: int) -> Pipeline:
@@ -87,19 +84,31 @@ def prepared(fitted: Pipeline, features: np.ndarray, block: int = 1024) -> np.nd
 def cross_validated(
     probe: Probe, option: float, x: np.ndarray, labels: np.ndarray, *, groups: np.ndarray | None, settings: EvalSettings, seed: int
 ) -> float:
-    """Mean score (accuracy, or R²) over folds of at most `max_fit_rows` training rows; NaN when there are too few to split."""
+    """Mean score over folds of at most `max_fit_rows` training rows; NaN when there are too few to split.
+
+    The score is the first of the metrics asked for where it is one of predictions, else the estimator's own (accuracy, or R²).
+    """
     rows = subsample(len(x), settings.max_fit_rows, seed)
     x, labels, groups = x[rows], labels[rows], None if groups is None else groups[rows]
     scores = []
     for fit, judge in folds(labels, groups, settings.folds, seed):
         estimator = probe.make(option, len(fit))
-        _fit(estimator, x[fit], labels[fit])
-        scores.append(float(estimator.score(x[judge], labels[judge])))
+        _fit(estimator, x[fit], labels[fit], settings)
+        scores.append(_score(estimator, x[judge], labels[judge], settings))
     return float(np.mean(scores)) if scores else float("nan")
+
+
+def _score(estimator: Any, x: np.ndarray, labels: np.ndarray, settings: EvalSettings) -> float:
+    name = settings.metrics[0] if settings.metrics else "accuracy"
+    if name in OF_SCORES or name in ("accuracy", "r2") or name.startswith(("recall", "mean_average")):
+        return float(estimator.score(x, labels))
+    return (-1 if name in LOWER_IS_BETTER else 1) * measured(METRICS[name], labels, np.asarray(estimator.predict(x))[None])
 
 
 def choose(probe: Probe, x: np.ndarray, labels: np.ndarray, *, groups: np.ndarray | None, settings: EvalSettings, seed: int) -> float:
     """The option of best cross-validated score, the first of equals; the middle one when training rows are too few to split."""
+    if len(probe.grid) == 1:
+        return probe.grid[0]
     scores = [cross_validated(probe, option, x, labels, groups=groups, settings=settings, seed=seed) for option in probe.grid]
     return probe.grid[len(probe.grid) // 2] if np.isnan(scores).any() else probe.grid[int(np.argmax(scores))]
 
@@ -110,27 +119,62 @@ def with_all_labels(
     """Choose the option on training rows x (n, F), fit once on all of them, predict the test rows."""
     option = choose(probe, x, labels, groups=groups, settings=settings, seed=seed)
     estimator = probe.make(option, len(x))
-    converged = _fit(estimator, x, labels)
-    return Fitted(np.asarray(estimator.predict(test))[None], option, converged)
+    converged = _fit(estimator, x, labels, settings)
+    return fitted_says(estimator, test, option=option, converged=converged)
 
 
 def with_few_labels(
     probe: Probe, x: np.ndarray, labels: np.ndarray, test: np.ndarray, *, budget: int, settings: EvalSettings, seed: int
 ) -> Fitted:
     """`draws` fits on `budget` rows a class, each drawn anew; the option is fixed, since so few labels can't choose one."""
-    option, predictions, converged = probe.few(budget), [], True
+    option, said = probe.few(budget), []
     for draw in range(settings.draws):
         rows = few_labels(labels, budget, draw, seed)
         estimator = probe.make(option, len(rows))
-        converged &= _fit(estimator, x[rows], labels[rows])
-        predictions.append(np.asarray(estimator.predict(test)))
-    return Fitted(np.stack(predictions), option, converged)
+        converged = _fit(estimator, x[rows], labels[rows], settings)
+        said.append(fitted_says(estimator, test, option=option, converged=converged))
+    scores = [one.scores for one in said if one.scores is not None]
+    return Fitted(
+        np.concatenate([one.predictions for one in said]),
+        option,
+        all(one.converged for one in said),
+        np.concatenate(scores) if len(scores) == len(said) else None,
+        said[0].classes,
+    )
 
 
-def _fit(estimator: Any, x: np.ndarray, labels: np.ndarray) -> bool:
+def fitted_says(estimator: Any, test: Any, *, option: float = 0.0, converged: bool = True) -> Fitted:
+    """Predictions and, where the estimator can order samples, scores: probabilities, else the decision function."""
+    predictions = np.asarray(estimator.predict(test))
+    kind = next((name for name in ("predict_proba", "decision_function") if hasattr(estimator, name)), None)
+    if kind is None:
+        return Fitted(predictions[None], option, converged)
+    found = getattr(estimator, kind)(test)
+    if isinstance(found, list):  # nearest neighbours of several labels: one (M, 2) a label, (M, 1) where it never varies
+        found = np.stack([part[:, 1] if part.shape[1] > 1 else np.zeros(len(part)) for part in found], axis=1)
+    scores = np.asarray(found, dtype=np.float64)
+    scores = np.stack((-scores, scores), axis=1) if scores.ndim == 1 else scores
+    return Fitted(
+        predictions[None], option, converged, scores[None], np.asarray(getattr(estimator, "classes_", np.arange(scores.shape[1])))
+    )
+
+
+def _fit(estimator: Any, x: np.ndarray, labels: np.ndarray, settings: EvalSettings) -> bool:
     """Fit; False when an iterative solver ran out of steps."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(x, labels)
-    taken = getattr(estimator, "n_iter_", None)
-    return taken is None or int(np.max(taken)) < estimator.max_iter
+    options = {}
+    if settings.weighting != "none" and labels.dtype.kind == "i" and labels.ndim == 1 and has_fit_parameter(estimator, "sample_weight"):
+        options["sample_weight"] = class_weights(labels, settings.weighting)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.fit(x, labels, **options)
+    others = [warning for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
+    for warning in others:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return len(others) == len(caught)
+
+
+def class_weights(labels: np.ndarray, weighting: str) -> np.ndarray:
+    """(M,) weights of mean one over classes or samples: the inverse of how frequent the sample's class is, or the root of it."""
+    _, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    weights = (len(labels) / (len(counts) * counts))[member]
+    return np.asarray(weights if weighting == "balanced" else np.sqrt(weights))

@@ -6,34 +6,31 @@ claims compare with the untrained encoder under the same pooling, which is chose
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from jepakit.errors import DataError
-from jepakit.evaluate.features import FeatureSet
-from jepakit.evaluate.probes import Fitted, Probe, cross_validated, preparation, prepared, probes, with_all_labels, with_few_labels
-from jepakit.evaluate.scores import METRICS, interval, resample_counts, resampled, value
+from jepakit.evaluate.estimators import Factory
+from jepakit.evaluate.measure import ALL, FeatureSource, Measured, Measurer, Round
+from jepakit.evaluate.samples import Rival
+from jepakit.evaluate.scores import across_folds, interval
 from jepakit.evaluate.settings import EvalSettings
-from jepakit.evaluate.splits import held_out, is_classes
+from jepakit.evaluate.splits import folds, held_out, leave_one_group_out
 from jepakit.evaluate.verdict import Judged, judge
 
-ALL = "all"
-
-
-@dataclass(frozen=True)
-class FeatureSource:
-    """Features of one contender; test None: part of train is held out."""
-
-    train: FeatureSet
-    test: FeatureSet | None = None
+__all__ = ["Evaluation", "FeatureSource", "Row", "evaluate"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One value. row: encoder, untrained or raw. labels: how many a class, or "all". low, high: 95 % interval."""
+    """One value. row: encoder, untrained, raw or classical. labels: how many a class, or "all". low, high: 95 % interval.
+
+    fold: the part that was judged; "" for the test set, and for the mean over folds.
+    """
 
     row: str
     probe: str
@@ -42,6 +39,11 @@ class Row:
     value: float
     low: float
     high: float
+    fold: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a record; "fold" only where there is one."""
+        return {name: part for name, part in asdict(self).items() if name != "fold" or part}
 
 
 @dataclass(frozen=True)
@@ -64,111 +66,83 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """What `evaluation.json` holds and `--json` prints."""
-        return {**asdict(self), "rows": [asdict(row) for row in self.rows], "notes": list(self.notes)}
-
-
-@dataclass(frozen=True)
-class _Split:
-    """One contender ready for probes: prepared features, labels, groups."""
-
-    train: np.ndarray
-    test: np.ndarray
-    labels: np.ndarray
-    truth: np.ndarray
-    groups: np.ndarray | None
+        return {**asdict(self), "rows": [row.to_json() for row in self.rows], "notes": list(self.notes)}
 
 
 def evaluate(
     encoder: FeatureSource,
     untrained: FeatureSource,
-    raw: FeatureSource,
+    raw: FeatureSource | None,
     *,
     settings: EvalSettings,
     seed: int,
+    rivals: Sequence[Rival] = (),
+    others: Mapping[str, Factory] | None = None,
     run: str = "",
     data: str = "",
 ) -> Evaluation:
-    """Compare three contenders on the same samples.
+    """Compare the contenders on the same samples.
 
     Args:
-        encoder, untrained: features under the same poolings. raw: features under one pooling of its own.
-        seed: keys splits, draws and resamples. run, data: names to keep with the result.
+        encoder, untrained: features under the same poolings. raw: features under one pooling of its own, or None.
+        seed: keys splits, draws and resamples. rivals: contenders that look at the samples themselves, in the same order.
+        others: factories of probes that plugins bring. run, data: names to keep with the result.
 
     Raises:
         DataError: if labels are missing, there is one class, samples differ between contenders, or the data can't be split.
     """
-    sources = {"encoder": encoder, "untrained": untrained, "raw": raw}
+    sources = {"encoder": encoder, "untrained": untrained} | ({} if raw is None else {"raw": raw})
     _check(sources)
-    sources, test = _with_test(sources, settings, seed)
-    scores = pooling_scores(sources["encoder"].train, untrained.train, settings, seed)
-    pooling = max(scores, key=lambda name: scores[name])
-    rows: list[Row] = []
-    notes: list[str] = []
-    judged: dict[str, Judged] = {}
-    for name, source in sources.items():
-        split = _prepare(source, pooling if name != "raw" else next(iter(raw.train.by_pooling)), settings, seed)
-        for row, samples in _measured(name, split, settings, seed, notes):
-            rows.append(row)
-            if (row.probe, row.labels) == ("linear", ALL):
-                judged.setdefault(name, Judged(row.metric, row.value, samples))
+    rounds, test = _rounds(sources, rivals, settings, seed)
+    measurer = Measurer(encoder.train.task, settings, seed, others=others)
+    measured = [measurer.round(cut) for cut in rounds]
+    whole = measured[0][0] if len(rounds) == 1 else _means([found for found, _ in measured], seed)
+    rows = [_row(one) for one in whole]
+    if len(rounds) > 1:
+        rows += [replace(_row(one), fold=cut.fold) for cut, (found, _) in zip(rounds, measured) for one in found]
+    pooling, scores, sentences = _poolings(rounds, [found for _, found in measured])
+    first = measured[0][0][0]
+    judged = {one.row: Judged(one.metric, one.value, one.samples) for one in whole if _stands_beside(one, first)}
     health = {name: sources[name].train.health() for name in ("encoder", "untrained")}
     word, sentence = judge(judged, health)
-    return Evaluation(tuple(rows), pooling, scores, word, sentence, run=run, data=data, test=test, health=health, notes=tuple(notes))
+    notes = (*measurer.notes, *sentences)
+    return Evaluation(tuple(rows), pooling, scores, word, sentence, run=run, data=data, test=test, health=health, notes=notes)
 
 
-def pooling_scores(encoder: FeatureSet, untrained: FeatureSet, settings: EvalSettings, seed: int) -> dict[str, float]:
-    """Cross-validated score of every candidate both encoders have, on training samples, by a linear probe of fixed strength."""
-    assert encoder.labels is not None
-    probe = probes(encoder.labels, settings)[0]
-    scores = {}
-    for name in settings.poolings:
-        if name in encoder.by_pooling and name in untrained.by_pooling:
-            x = encoder.by_pooling[name]
-            x = prepared(preparation(x, settings, seed), x)
-            score = cross_validated(probe, probe.few(1), x, encoder.labels, groups=encoder.groups, settings=settings, seed=seed)
-            scores[name] = float(np.nan_to_num(score, nan=0.0))
-    if not scores:
-        raise DataError(f"none of the poolings {', '.join(settings.poolings)} is available for this encoder and data; add 'mean'.")
-    return scores
+def _row(one: Measured) -> Row:
+    return Row(one.row, one.probe, one.labels, one.metric, one.value, *interval(one.samples))
 
 
-def _measured(name: str, split: _Split, settings: EvalSettings, seed: int, notes: list[str]) -> Iterator[tuple[Row, np.ndarray]]:
-    """Every row of one contender, with its bootstrap values."""
-    counts = resample_counts(len(split.truth), settings.resamples, seed)
-    for probe in probes(split.labels, settings):
-        for labels, fitted in _fits(probe, split, settings, seed):
-            if not fitted.converged:
-                notes.append(f"{name}, {probe.name}, {labels} labels: the solver stopped after {settings.iterations} steps, not converged.")
-            for metric in _metrics(split.labels, labels):
-                samples = resampled(METRICS[metric], split.truth, fitted.predictions, counts, seed)
-                low, high = interval(samples)
-                yield Row(name, probe.name, labels, metric, value(METRICS[metric], split.truth, fitted.predictions), low, high), samples
+def _stands_beside(one: Measured, first: Measured) -> bool:
+    """Whether this is what the verdict is about: all labels, and probe and metric that come first."""
+    return (one.probe, one.metric, one.labels) == (first.probe, first.metric, ALL)
 
 
-def _fits(probe: Probe, split: _Split, settings: EvalSettings, seed: int) -> Iterator[tuple[int | str, Fitted]]:
-    """The probe at every number of labels that leaves some training samples unlabelled, then at all."""
-    if is_classes(split.labels):
-        classes = len(np.unique(split.labels))
-        for budget in settings.budgets:
-            if budget * classes < len(split.labels):
-                yield budget, with_few_labels(probe, split.train, split.labels, split.test, budget=budget, settings=settings, seed=seed)
-    yield ALL, with_all_labels(probe, split.train, split.labels, split.test, groups=split.groups, settings=settings, seed=seed)
+def _means(found: Sequence[Sequence[Measured]], seed: int) -> list[Measured]:
+    """The mean over folds of everything that every fold has."""
+    by_key: dict[tuple[Any, ...], list[Measured]] = {}
+    for one in (one for fold in found for one in fold):
+        by_key.setdefault((one.row, one.probe, one.labels, one.metric), []).append(one)
+    return [
+        replace(parts[0], value=float(np.mean([one.value for one in parts])), samples=_paired(parts, seed))
+        for parts in by_key.values()
+        if len(parts) == len(found)
+    ]
 
 
-def _metrics(labels: np.ndarray, budget: int | str) -> tuple[str, ...]:
-    if not is_classes(labels):
-        return ("rmse", "r2")
-    return ("accuracy", "macro_f1") if budget == ALL else ("accuracy",)
+def _paired(parts: Sequence[Measured], seed: int) -> np.ndarray:
+    fewest = min(len(one.samples) for one in parts)
+    return across_folds(np.stack([one.samples[:fewest] for one in parts]), seed)
 
 
-def _prepare(source: FeatureSource, pooling: str, settings: EvalSettings, seed: int) -> _Split:
-    train, test = source.train, source.test
-    assert test is not None
-    assert train.labels is not None
-    assert test.labels is not None
-    fitted = preparation(train.by_pooling[pooling], settings, seed)
-    x, judged = (prepared(fitted, part.by_pooling[pooling]) for part in (train, test))
-    return _Split(x, judged, train.labels, test.labels, train.groups)
+def _poolings(rounds: Sequence[Round], found: Sequence[Mapping[str, float]]) -> tuple[str, dict[str, float], tuple[str, ...]]:
+    """The pooling chosen most often, mean scores, and where folds differ a note that says so."""
+    chosen = Counter(max(scores, key=lambda name: scores[name]) for scores in found)
+    shared = [name for name in found[0] if all(name in scores for scores in found)]
+    scores = {name: float(np.nan_to_num(np.mean([scores[name] for scores in found]), nan=0.0, neginf=0.0)) for name in shared}
+    counts = ", ".join(f"{name} in {times}" for name, times in chosen.most_common())
+    note = (f"each of {len(rounds)} folds chose its pooling on its own training samples: {counts}.",) if len(rounds) > 1 else ()
+    return chosen.most_common(1)[0][0], scores, note
 
 
 def _check(sources: Mapping[str, FeatureSource]) -> None:
@@ -186,16 +160,31 @@ def _check(sources: Mapping[str, FeatureSource]) -> None:
             raise DataError(f"the samples of '{name}' are not those of 'encoder'; all must be read from the same data in the same order.")
 
 
-def _with_test(sources: Mapping[str, FeatureSource], settings: EvalSettings, seed: int) -> tuple[dict[str, FeatureSource], str]:
-    """The sources with a test part, and where it came from, in words."""
+def _rounds(sources: Mapping[str, FeatureSource], rivals: Sequence[Rival], settings: EvalSettings, seed: int) -> tuple[list[Round], str]:
+    """Every way the samples are cut into training and test part, and that in words."""
     train, test = sources["encoder"].train, sources["encoder"].test
-    if test is not None:
-        return dict(sources), f"{len(test)} samples of the test set"
     assert train.labels is not None
+    if settings.split == "leave-one-group-out":
+        if train.groups is None or len(np.unique(train.groups)) < 2:
+            raise DataError("evaluate.split: 'leave-one-group-out' needs samples of at least two groups; use 'folds'.")
+        cuts = leave_one_group_out(train.labels, train.groups)
+        return [_cut(sources, rivals, name, *cut) for name, cut in cuts], f"each of {len(cuts)} groups in turn"
+    if settings.split == "folds":
+        parts = folds(train.labels, train.groups, settings.folds, seed)
+        if not parts:
+            raise DataError(f"{len(train)} samples can't be split into folds; give more.")
+        made = [_cut(sources, rivals, str(number + 1), *part) for number, part in enumerate(parts)]
+        return made, f"each of {len(parts)} folds in turn{'' if train.groups is None else ', whole groups'}"
+    if test is not None:
+        return [Round("", dict(sources), tuple(rivals))], f"{len(test)} samples of the test set"
     split = held_out(train.labels, train.groups, settings.holdout, seed)
     if split is None:
         raise DataError(f"{len(train)} training samples can't be split; give a test set.")
-    fit, judged = split
-    parts = {name: FeatureSource(source.train.take(fit), source.train.take(judged)) for name, source in sources.items()}
     whole = "" if train.groups is None else ", whole groups"
-    return parts, f"{len(judged)} of {len(train)} training samples, held out because there is no test set{whole}"
+    words = f"{len(split[1])} of {len(train)} training samples, held out because there is no test set{whole}"
+    return [_cut(sources, rivals, "", *split)], words
+
+
+def _cut(sources: Mapping[str, FeatureSource], rivals: Sequence[Rival], name: str, fit: np.ndarray, judged: np.ndarray) -> Round:
+    parts = {row: FeatureSource(source.train.take(fit), source.train.take(judged)) for row, source in sources.items()}
+    return Round(name, parts, [replace(rival, train=rival.train.take(fit), test=rival.train.take(judged)) for rival in rivals])

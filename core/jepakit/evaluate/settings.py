@@ -7,8 +7,14 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from jepakit.errors import unknown_name
-from jepakit.evaluate.pooling import POOLINGS
+from jepakit.evaluate.pooling import POOLINGS, is_pooling
 from jepakit.settings import Settings
+
+METRIC_NAMES = (
+    "accuracy", "balanced_accuracy", "macro_f1", "auroc", "auprc", "rmse", "mse", "mae", "r2", "exact_match",
+    "recall_at_1", "recall_at_5", "mean_average_precision",
+)  # fmt: skip
+"""All that `scores` and `retrieval` can compute. exact_match: all labels of a sample right."""
 
 
 class EvalSettings(Settings):
@@ -16,6 +22,26 @@ class EvalSettings(Settings):
 
     encoder: Literal["auto", "context", "target"] = Field("auto", description="which encoder; auto = the averaged one where there is one")
     poolings: tuple[str, ...] = Field(POOLINGS, min_length=1, description="candidates; one is chosen on training samples")
+    split: Literal["holdout", "leave-one-group-out", "folds"] = Field(
+        "holdout", description="holdout = the test set, or a part held out; the others judge every sample once, and print each fold"
+    )
+    probes: tuple[str, ...] = Field(
+        ("linear", "knn"),
+        min_length=1,
+        description="linear, knn, svm, mlp, boosting, attentive, retrieval, finetune, and what plugins register; the first one judges",
+    )
+    metrics: tuple[str, ...] = Field((), description="none = those that fit the labels; the first one judges and chooses")
+    weighting: Literal["none", "balanced", "sqrt"] = Field(
+        "none", description="weight of a class in fitting: one, or its inverse frequency, or the root of that"
+    )
+    centre_groups: bool = Field(
+        False, description="subtract from every feature the median over the sample's own group; looks at unlabelled test samples"
+    )
+    facts: bool = Field(True, description="put the numbers of the samples' meta['facts'] beside the features of every row")
+    classical: bool = Field(True, description="the modality's library baseline as a row of its own")
+    dense_tokens: int = Field(200_000, ge=100, description="labelled training tokens kept for dense labels; all test tokens are judged")
+    finetune_steps: int = Field(300, ge=1, description="optimiser steps of full fine-tuning")
+    finetune_rate: float = Field(3e-4, gt=0, description="peak learning rate of full fine-tuning; the head learns ten times as fast")
     budgets: tuple[int, ...] = Field((1, 5, 20), description="labels a class, beside all of them")
     draws: int = Field(10, ge=1, description="random choices of the labelled samples for each budget; the value is their mean")
     strengths: tuple[float, ...] = Field(
@@ -40,6 +66,14 @@ class EvalSettings(Settings):
     @classmethod
     def poolings_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in POOLINGS:
-                raise ValueError(unknown_name("pooling", name, POOLINGS))
+            if not is_pooling(name):
+                raise ValueError(unknown_name("pooling", name, (*POOLINGS, "max", "std", "grid:4")))
+        return names
+
+    @field_validator("metrics")
+    @classmethod
+    def metrics_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in METRIC_NAMES:
+                raise ValueError(unknown_name("metric", name, METRIC_NAMES))
         return names

@@ -24,7 +24,7 @@ def folds(labels: np.ndarray, groups: np.ndarray | None, count: int, seed: int) 
     parts = min(count, len(labels) if groups is None else len(np.unique(groups)))
     if parts < 2:
         return []
-    balanced = is_classes(labels) and np.unique(labels, return_counts=True)[1].min() >= parts
+    balanced = is_classes(labels) and labels.ndim == 1 and np.unique(labels, return_counts=True)[1].min() >= parts
     if groups is None:
         kind = StratifiedKFold if balanced else KFold
         cut = kind(parts, shuffle=True, random_state=seed).split(labels[:, None], labels)
@@ -34,6 +34,12 @@ def folds(labels: np.ndarray, groups: np.ndarray | None, count: int, seed: int) 
         cut = GroupKFold(parts, shuffle=True, random_state=seed).split(labels[:, None], labels, groups)
     splits = [(np.asarray(fit), np.asarray(judge)) for fit, judge in cut]
     return [split for split in splits if not is_classes(labels) or len(np.unique(labels[split[0]])) > 1]
+
+
+def leave_one_group_out(labels: np.ndarray, groups: np.ndarray) -> list[tuple[str, Split]]:
+    """A split a group, named by it, in sorted order; groups without which one class alone would be left to fit are skipped."""
+    named = [(str(name), (np.flatnonzero(groups != name), np.flatnonzero(groups == name))) for name in np.unique(groups)]
+    return [(name, split) for name, split in named if not is_classes(labels) or len(np.unique(labels[split[0]])) > 1]
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, share: float, seed: int) -> Split | None:

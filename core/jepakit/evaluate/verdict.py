@@ -8,16 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from jepakit.evaluate.scores import interval
+from jepakit.evaluate.scores import LOWER_IS_BETTER, interval
 from jepakit.train.monitor import is_collapsed
 
 Word = Literal["learned", "not learned", "unclear"]
-LOWER_IS_BETTER = frozenset({"rmse"})
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One contender's linear probe with all labels: its value and its bootstrap values (W,), paired between contenders."""
+    """One contender under the first probe with all labels: its value and its bootstrap values (W,), paired between contenders."""
 
     metric: str
     value: float
@@ -26,22 +25,21 @@ class Judged:
 
 def judge(judged: Mapping[str, Judged], health: Mapping[str, Mapping[str, float]]) -> tuple[Word, str]:
     """Learned: better than untrained beyond the 95 % interval of the paired difference, not below raw, and not collapsed."""
-    encoder, untrained, raw = judged["encoder"], judged["untrained"], judged["raw"]
+    encoder, untrained, raw = judged["encoder"], judged["untrained"], judged.get("raw")
     low, high = _difference(encoder, untrained)
-    values = f"{encoder.metric.replace('_', ' ')} {encoder.value:.3f}; untrained {untrained.value:.3f}, raw features {raw.value:.3f}"
+    beside = "" if raw is None else f", raw features {raw.value:.3f}"
+    values = f"{encoder.metric.replace('_', ' ')} {encoder.value:.3f}; untrained {untrained.value:.3f}{beside}"
     if health["encoder"] and health["untrained"] and is_collapsed(health["encoder"], health["untrained"]):
         return "not learned", (
             f"The embeddings have collapsed (spread {health['encoder']['std']:.2g}, rank {health['encoder']['rank']:.3g}), which a "
             f"standardised probe cannot see ({values}). Train again with a slower target or a variance term."
         )
-    if low > 0 and _sign(encoder) * (encoder.value - raw.value) >= 0:
-        return (
-            "learned",
-            f"The encoder beats itself untrained and is not below raw features ({values}; gain over untrained {low:.3f} to {high:.3f}).",
-        )
+    if low > 0 and (raw is None or _sign(encoder) * (encoder.value - raw.value) >= 0):
+        words = "beats itself untrained" if raw is None else "beats itself untrained and is not below raw features"
+        return "learned", f"The encoder {words} ({values}; gain over untrained {low:.3f} to {high:.3f})."
     if high <= 0 or _sign(encoder) * (encoder.value - untrained.value) <= 0:
         return "not learned", f"The encoder is no better than itself untrained ({values}). Train longer, or look at the collapse watch."
-    if _difference(encoder, raw)[1] < 0:
+    if raw is not None and _difference(encoder, raw)[1] < 0:
         return (
             "not learned",
             f"The encoder is below raw features ({values}): what it was trained on is not what the labels need, or too short.",

@@ -57,7 +57,8 @@ class Backbone(nn.Module):
     def embed(self, batch: Batch, levels: tuple[int, ...] = ()) -> Features:
         """Features of every token of the "main" stream (the first one where there is no such stream), for evaluation."""
         name = "main" if "main" in batch.streams else next(iter(batch.streams))
-        return self.encode(self.tokenizer(name)(batch.streams[name]), levels=levels, condition=batch.condition)
+        tokens = self.tokenizer(name)(batch.streams[name])
+        return replace(self.encode(tokens, levels=levels, condition=batch.condition), coords=tokens.coords)
 
     def _run(self, tokens: Tokens, levels: tuple[int, ...], condition: Condition | None) -> Features:
         valid = None if all_valid(tokens.valid) else tokens.valid

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jepakit.errors import DataError
+from jepakit.evaluate.scores import LOWER_IS_BETTER
 
-ROW_ORDER = ("encoder", "untrained", "raw")
-LOWER_IS_BETTER = frozenset({"mse", "rmse", "mae", "log_loss", "error"})
-SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "f1", "auc", "roc_auc", "error"})
+ROW_ORDER = ("encoder", "untrained", "raw", "classical")
+SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "exact_match", "recall_at_1", "recall_at_5", "error"})
 """Metrics in [0, 1] that people read in percent."""
 
 
@@ -65,12 +65,14 @@ class Table:
 def arrange(records: Iterable[Mapping[str, Any]]) -> Table | None:
     """Records {"row", "probe", "labels", "metric", "value", "low", "high"} → a table, or None when there are none.
 
+    Records of single folds ("fold") are left out: the mean over folds has records of its own.
+
     Raises:
         DataError: if a record lacks a field or its value is no number.
     """
     groups: dict[tuple[str, str, str], dict[str, Interval]] = {}
     amounts: dict[tuple[str, str, str], float] = {}
-    for record in records:
+    for record in (record for record in records if record.get("fold") is None):
         try:
             key = (str(record["probe"]), _labels_text(record["labels"]), str(record["metric"]))
             groups.setdefault(key, {})[str(record["row"])] = Interval(*(float(record[end]) for end in ("value", "low", "high")))
@@ -116,5 +118,5 @@ def _labels_text(labels: Any) -> str:
 
 
 def _ordered(rows: set[str]) -> tuple[str, ...]:
-    """The three rows that every evaluation has, then whatever else was measured, by name."""
+    """The rows that evaluations have, then whatever else was measured, by name."""
     return (*(row for row in ROW_ORDER if row in rows), *sorted(rows.difference(ROW_ORDER)))
