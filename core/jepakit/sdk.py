@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         ViewMaker,
     )
     from jepakit.data.budget import ReadBudget
+    from jepakit.layouts import grid_layout, patch_counts, patchify
+    from jepakit.memory import MemoryReader
     from jepakit.settings import Settings
     from jepakit.targets import RawFunctionTarget
     from jepakit.targets_composed import CrossStreamTarget, MultiTarget
@@ -50,7 +52,9 @@ _LAZY = {
         ),
         "jepakit.contracts",
     ),
+    "MemoryReader": "jepakit.memory",
     "ReadBudget": "jepakit.data.budget",
+    **dict.fromkeys(("grid_layout", "patch_counts", "patchify"), "jepakit.layouts"),
     "Settings": "jepakit.settings",
     "RawFunctionTarget": "jepakit.targets",
     "CrossStreamTarget": "jepakit.targets_composed",
@@ -59,7 +63,8 @@ _LAZY = {
 
 __all__ = [
     "API", "CommandSpec", "ComponentSpec", "ConfigError", "ContractError", "DataError", "DoctorCheckSpec", "PluginError", "RecipeSpec",
-    "hookimpl", "ASIDE", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
+    "hookimpl", "MemoryReader", "grid_layout", "patch_counts", "patchify",
+    "ASIDE", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
     "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Query", "Raw", "RawFunctionTarget", "ReadBudget",
     "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
 ]  # fmt: skip

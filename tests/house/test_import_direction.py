@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core"
 FLOORS = (
     ("errors", "specs", "hookspecs", "settings", "disk", "strict_yaml"),
-    ("contracts", "crossrank", "measures", "density", "schedule", "precision", "horizon", "runs", "overrides", "config_errors"),
+    ("contracts", "layouts", "memory", "crossrank", "measures", "density", "schedule", "precision", "horizon", "runs", "overrides", "config_errors"),
     ("plugin_host", "builtin", "objectives", "targets_transform", "maskers", "checkpoint"),
     ("model", "recipes", "scaffold"),
     ("targets", "targets_composed", "jepa"),
@@ -25,7 +25,7 @@ FLOORS = (
     ("train", "evaluate", "report"),
     ("forecast",),
     ("engine", "score", "embed", "export", "inspect", "run_index"),
-    ("bench",),
+    ("bench", "testing"),
     ("cli", "__main__"),
     ("__main__",),
 )

@@ -21,6 +21,7 @@ COMMANDS = {
     "sync": (f"{HERE}_freeze:sync", "Install what a frozen file names, byte for byte."),
     "doctor": (f"{HERE}_doctor:doctor", "Import each plugin in a process of its own, and name what is wrong."),
     "new": (f"{HERE}_new:new", "Start a plugin of your own, one that trains at once."),
+    "check": (f"{HERE}_check:check", "Hold a plugin against everything its contract promises."),
 }
 """Name → (where the click command stands, its line in the help). A new command is a file plugins_NAME.py and a line here."""
 
