@@ -14,7 +14,7 @@ quickstart: install  ## train, evaluate and report on real photographs; the last
 install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt hatch_build.py
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "python3 has no venv module: install python3-venv, then again"; exit 1; }
-	$(BIN)/pip install -q -c constraints.txt -e ".[all,dev]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[all,dev]" $(addprefix -e ,$(wildcard plugins/*/))
 	touch $@
 
 check: install

@@ -1,0 +1,1 @@
+"""Joint-embedding prediction on tables: a token a column."""

@@ -1,0 +1,26 @@
+"""What this distribution brings: column tokens and the recipe of T-JEPA."""
+
+from __future__ import annotations
+
+from jepakit.sdk import API as API
+from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+
+
+@hookimpl
+def register_components() -> list[ComponentSpec]:
+    """How a row becomes tokens."""
+    return [
+        ComponentSpec(
+            "tokenizer",
+            "tabular-columns",
+            "jepakit_tabular.tokenizer:ColumnTokenizer",
+            "jepakit_tabular.tokenizer:ColumnSettings",
+            "a token a column: numbers, dates, categories, texts, missing cells",
+        )
+    ]
+
+
+@hookimpl
+def register_recipes() -> list[RecipeSpec]:
+    """T-JEPA."""
+    return [RecipeSpec("tabular", "table", "jepakit_tabular:recipes/tabular.yaml", "T-JEPA on tables", "arXiv 2410.05016")]
