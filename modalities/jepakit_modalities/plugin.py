@@ -6,6 +6,7 @@ from jepakit.sdk import API as API
 from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
 
 IMAGE = "jepakit_modalities.image"
+TABLE = "jepakit_modalities.table"
 
 
 @hookimpl
@@ -22,6 +23,7 @@ def register_components() -> list[ComponentSpec]:
             f"{IMAGE}.tokenizer:PatchSettings",
             "square patches, one token each",
         ),
+        ComponentSpec("modality", "table", f"{TABLE}.modality:TableModality", summary="rows of csv, Parquet or npz tables, any column types"),
         ComponentSpec("view", "image-crop", f"{IMAGE}.views:CropView", f"{IMAGE}.views:CropSettings", "random resized crop and flip"),
     ]
 
