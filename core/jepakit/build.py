@@ -13,6 +13,7 @@ How a factory is called, by role (`settings` is the validated options model, abs
 | transform | `factory(settings)` | TargetTransform |
 | target | `factory(settings, backbone=backbone, transform=transform)`, and `inner=[…]` when it is made of others | TargetProvider |
 | objective | `factory(settings, width=D)` | Objective |
+| probe | `factory(task="classification"…, seed=seed)`, by `evaluate.contenders`, which needs no other part | Probe, or None for that task |
 """
 
 from __future__ import annotations

@@ -32,9 +32,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_three_rows_on_the_same_samples(run: Path) -> None:
+def test_four_rows_on_the_same_samples(run: Path) -> None:
     found = evaluate_run(run, discover(), "bundled:digits", None, lambda event: None)
-    assert {row.row for row in found.rows} == {"encoder", "untrained", "raw"}
+    assert {row.row for row in found.rows} == {"encoder", "untrained", "raw", "classical"}
     assert {(row.probe, row.labels) for row in found.rows} == {(probe, n) for probe in ("linear", "knn") for n in (1, 5, 20, "all")}
     assert all(row.low <= row.value <= row.high for row in found.rows)
     assert json.loads((run / "evaluation.json").read_text())["pooling"] == found.pooling

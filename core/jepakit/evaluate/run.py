@@ -16,7 +16,9 @@ from jepakit.contracts import Batch, Features, Modality, Reader, Tokenizer
 from jepakit.contracts.carriers import to_device
 from jepakit.data.loader import eval_batches
 from jepakit.errors import ConfigError, DataError
-from jepakit.evaluate.features import FeatureSet, extract, raw_features
+from jepakit.evaluate.contenders import plugin_probes, raw_source, rivals_of, with_facts
+from jepakit.evaluate.features import TOKENS, FeatureSet, extract
+from jepakit.evaluate.labels import task_of
 from jepakit.evaluate.rows import Evaluation, FeatureSource, evaluate
 from jepakit.model.backbone import Backbone
 from jepakit.plugin_host.host import Host
@@ -35,7 +37,12 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
     """Everything from the newest checkpoint to evaluation.json and the embedding map in the run folder."""
     modality = build_modality(config, host)
     train_reader = open_source(config, modality, data, "train")
-    test_reader = open_source(config, modality, test or data, "test") if test or has_test_split(data) else None
+    if test and config.evaluate.split != "holdout":
+        raise ConfigError(f"evaluate.split: '{config.evaluate.split}' judges every sample of --data once; leave out --test")
+    whole = config.evaluate.split != "holdout"
+    if whole:
+        train_reader = open_source(config, modality, data, "train" if data == "synthetic" else "all")
+    test_reader = open_source(config, modality, test or data, "test") if not whole and (test or has_test_split(data)) else None
     if test_reader is not None:
         check_classes(train_reader, test_reader)
     trained = build(config, host, train_reader.spec(), modality)
@@ -48,11 +55,21 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
         emit({"event": "features", "row": name})
         sources[name] = features_of(config, parts, train_reader, test_reader)
     emit({"event": "features", "row": "raw"})
-    raw = FeatureSource(raw_features(train_reader, modality), None if test_reader is None else raw_features(test_reader, modality))
+    raw = raw_source(train_reader, test_reader, modality)
+    sources = {name: with_facts(source, raw, task_of(train_reader.spec())) for name, source in sources.items()}
+    contenders = {name: (parts, chosen_backbone(config, parts)) for name, parts in (("encoder", trained), ("untrained", untrained))}
     emit({"event": "probes"})
     with threadpool_limits(1):  # probes are many small problems: measured several times slower on two threads than on one
         found = evaluate(
-            sources["encoder"], sources["untrained"], raw, settings=config.evaluate, seed=config.train.seed, run=str(out), data=data
+            sources["encoder"],
+            sources["untrained"],
+            raw,
+            settings=config.evaluate,
+            seed=config.train.seed,
+            rivals=rivals_of(config, modality, contenders, train_reader, test_reader),
+            others=plugin_probes(config, host),
+            run=str(out),
+            data=data,
         )
     disk.replace_file(out / EVALUATION, json.dumps(found.to_json(), indent=1).encode())
     keep_map(out, sources["encoder"], found.pooling, modality, train_reader, test_reader)
@@ -113,12 +130,14 @@ def features_of(config: RunConfig, parts: Parts, train: Reader, test: Reader | N
     module = Embed(chosen_backbone(config, parts)).to(device).eval()
     number_format = precision.resolve(config.train.precision, device)
 
+    kinds = (*config.evaluate.poolings, *((TOKENS,) if "attentive" in config.evaluate.probes else ()))
+
     def embed(batch: Batch) -> Features:
         features: Features = precision.run(module, number_format, to_device(batch, device))
         return features
 
     def of(reader: Reader) -> FeatureSet:
-        return extract(embed, eval_batches(reader, BATCH, parts.tokenizers), config.evaluate.poolings)
+        return extract(embed, eval_batches(reader, BATCH, parts.tokenizers), kinds)
 
     return FeatureSource(of(train), None if test is None else of(test))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_modalities.image.bundled import open_bundled
+from jepakit_modalities.image.classical import baseline
 from jepakit_modalities.image.sources import open_path
 from jepakit_modalities.image.synthetic import gratings
 from jepakit_modalities.image.tokenizer import full_scale
@@ -43,6 +45,9 @@ class ImageModality(Modality):
         image = sample.streams["main"]
         whole = (0, 0, image.shape[1], image.shape[2])
         return resized(image, whole, (RAW_SIDE, RAW_SIDE)).astype(np.float32).ravel() / np.float32(full_scale(image.dtype))
+
+    def classical(self, task: str) -> tuple[str, Any] | None:
+        return baseline(task)
 
     def picture(self, sample: Sample) -> np.ndarray:
         return enlarged(rgb(sample.streams["main"]))
