@@ -74,7 +74,7 @@ def foreign_functions() -> list[str]:
 
 
 def _of_python() -> Iterator[tuple[str, Trait]]:
-    folder, path, filters = os.getcwd(), list(sys.path), list(warnings.filters)
+    folder, path, filters = _folder(), list(sys.path), list(warnings.filters)
     environment, state, limit, start = (
         dict(os.environ),
         random.getstate(),
@@ -113,6 +113,14 @@ def _torch_functions() -> Iterator[tuple[str, dict[str, Any]]]:
 def _at(place: str) -> Any:
     module, _, name = place.rpartition(".")
     return sys.modules[place] if place in sys.modules else getattr(sys.modules[module], name)
+
+
+def _folder() -> str:
+    """The working folder, "" when it was removed under this process."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
 
 
 def _refill(kept: Any, values: list[Any]) -> None:
