@@ -40,9 +40,7 @@ def tokens_problem(module: nn.Module, args: tuple[Any, ...], options: Mapping[st
         return tensor_problem("tokens.x", tokens.x, (None, None, None), FLOATS)
     planned = None if raw.coords is None else raw.coords.shape[1]
     if planned not in (None, tokens.x.shape[1]):
-        return (
-            f"it returned {tokens.x.shape[1]} tokens a sample, its layout has {planned} positions; both must agree"
-        )
+        return f"it returned {tokens.x.shape[1]} tokens a sample, its layout has {planned} positions; both must agree"
     batch, count = len(raw.values), tokens.x.shape[1]
     return (
         tensor_problem("tokens.x", tokens.x, (batch, count, int(module.width)), FLOATS)  # type: ignore[arg-type]
