@@ -5,6 +5,8 @@ Simpler than the published one: no value projection and no MLP behind it, so tha
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -72,7 +74,7 @@ class AttentiveProbe:
         return torch.from_numpy(numbers if self.task == "multilabel" else (numbers - self._mean) / self._std)
 
     def _train(self, x: np.ndarray, targets: Tensor) -> None:
-        loss_of = {"classification": F.cross_entropy, "multilabel": F.binary_cross_entropy_with_logits}.get(self.task, F.mse_loss)
+        loss_of: Any = {"classification": F.cross_entropy, "multilabel": F.binary_cross_entropy_with_logits}.get(self.task, F.mse_loss)
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, len(x)], dtype=np.uint64)))
         optimiser = torch.optim.AdamW(self._model.parameters(), lr=RATE, weight_decay=self.decay)
         falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)

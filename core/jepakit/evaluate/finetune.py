@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class FineTuned:
         return torch.from_numpy(numbers if self.task == "multilabel" else (numbers - self._mean) / self._std)
 
     def _train(self, samples: Samples, targets: Tensor) -> None:
-        loss_of = {"classification": F.cross_entropy, "multilabel": F.binary_cross_entropy_with_logits}.get(self.task, F.mse_loss)
+        loss_of: Any = {"classification": F.cross_entropy, "multilabel": F.binary_cross_entropy_with_logits}.get(self.task, F.mse_loss)
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, len(samples)], dtype=np.uint64)))
         rate, steps = self.settings.finetune_rate, self.settings.finetune_steps
         groups = [{"params": self._model.parameters(), "lr": rate}, {"params": self._head.parameters(), "lr": HEAD_RATE * rate}]
