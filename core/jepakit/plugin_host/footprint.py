@@ -62,6 +62,13 @@ def surprises_of_new_torch() -> list[str]:
     return odd + ([] if torch.initial_seed() == FRESH_TORCH_SEED else ["torch's random state"])
 
 
+def calm_new_torch() -> None:
+    """Sets dtype and random state of such a torch to what they are when nobody touched them."""
+    torch = sys.modules["torch"]
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(FRESH_TORCH_SEED)
+
+
 def foreign_functions() -> list[str]:
     """Functions of torch whose code lies outside torch: somebody replaced them."""
     home = str(Path(sys.modules["torch"].__file__ or "").parent)

@@ -22,7 +22,7 @@ import pluggy
 
 from jepakit.errors import PluginError, UsageError, nearest, unknown_name
 from jepakit.hookspecs import GROUP, Registration, RunEvents
-from jepakit.plugin_host.footprint import TOLERATED, changes, footprint, foreign_functions, put_back, surprises_of_new_torch
+from jepakit.plugin_host.footprint import TOLERATED, calm_new_torch, changes, footprint, foreign_functions, put_back, surprises_of_new_torch
 from jepakit.plugin_host.host import Host, load
 from jepakit.plugin_host.status import BUILT_IN, PluginStatus, Spec, State, entry_name, normalise
 from jepakit.specs import API, FEATURES, ROLES, CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
@@ -65,6 +65,8 @@ def discover(*, disabled: frozenset[str] = frozenset(), allow: frozenset[str] | 
     manager.add_hookspecs(Registration)
     manager.add_hookspecs(RunEvents)
     statuses = [_switched_off(candidate, disabled, allow) or _admit(manager, candidate) for candidate in found]
+    if files:  # a single file holds components, so it imports torch; that first import is not the plugin's doing
+        importlib.import_module("torch")
     statuses += [_admit(manager, _file_candidate(path)) for path in files]
     settled = _set_conflicts_aside(manager, statuses)
     for path, status in zip(files, settled[len(found) :]):
@@ -111,7 +113,7 @@ def _switched_off(candidate: Candidate, disabled: frozenset[str], allow: frozens
 
 
 def _file_candidate(path: Path) -> Candidate:
-    return Candidate(path.stem, "file", str(path), lambda: _import_file(path), path.stem)
+    return Candidate(path.stem, "file", str(path), lambda: _import_file(path.resolve()), path.stem)
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -140,8 +142,8 @@ def _admit(manager: pluggy.PluginManager, candidate: Candidate) -> PluginStatus:
     changed = changes(before, footprint())
     put_back(before, changed)
     odd, replaced = (surprises_of_new_torch(), foreign_functions()) if not had_torch and "torch" in sys.modules else ([], [])
-    if "torch's default dtype" in odd:
-        sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
+    if odd:
+        calm_new_torch()
     if harm := [*(name for name in changed if name not in TOLERATED), *odd, *replaced]:
         _unregister(manager, candidate)
         remedy = f"uninstall {candidate.distribution}, or run with --no-plugins={candidate.distribution}"
