@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from einops import rearrange
@@ -50,7 +51,8 @@ def patchify(values: Tensor, patch: Sequence[int]) -> Tensor:
     What is left over at the end of an axis is cut off. `patch` has one side an axis of `sizes`.
     """
     counts = patch_counts(values.shape, patch)
-    whole = values[(..., *(slice(count * side) for count, side in zip(counts, patch)))]
+    cut: tuple[Any, ...] = (..., *(slice(count * side) for count, side in zip(counts, patch)))
+    whole = values[cut]
     outer, inner = LETTERS[: len(patch)], [f"{letter}1" for letter in LETTERS[: len(patch)]]
     split = " ".join(f"({a} {b})" for a, b in zip(outer, inner))
     return rearrange(whole, f"b c {split} -> b ({' '.join(outer)}) (c {' '.join(inner)})", **dict(zip(inner, patch)))

@@ -10,8 +10,16 @@ from jepakit.config import load_config
 from jepakit.contracts import Sample
 from jepakit.plugin_host.loader import discover, load
 from jepakit.testing import (
-    check_encoder, check_masker, check_modality, check_objective, check_predictor, check_recipe, check_target, check_tokenizer,
-    check_view, parametrize_with_checks,
+    check_encoder,
+    check_masker,
+    check_modality,
+    check_objective,
+    check_predictor,
+    check_recipe,
+    check_target,
+    check_tokenizer,
+    check_view,
+    parametrize_with_checks,
 )  # fmt: skip
 from jepakit.testing.check import Check
 from jepakit.testing.recipe import Scene
@@ -58,7 +66,7 @@ def test_image_view(check: Callable[[], None]) -> None:
 
 
 MASKERS = {
-    "random": {}, "block": {}, "tube": {"axes": ["t"]}, "span": {}, "ball": {}, "channel": {}, "complement": {}, "full": {},
+    "random": {}, "block": {}, "tube": {}, "span": {}, "ball": {}, "channel": {}, "complement": {}, "full": {},
 }  # fmt: skip
 BY_DESIGN = {
     "masker.disjoint[full]": "it hides nothing: queries ask for tokens that are seen",
@@ -108,7 +116,9 @@ def objective(name: str) -> object:
     return make("objective", name, {}, width=16)
 
 
-@parametrize_with_checks([check for spec in HOST.components("objective") for check in named(spec.name, check_objective(objective(spec.name)))])  # type: ignore[arg-type]
+@parametrize_with_checks(
+    [check for spec in HOST.components("objective") for check in named(spec.name, check_objective(objective(spec.name)))]
+)  # type: ignore[arg-type]
 def test_objective(check: Callable[[], None]) -> None:
     check()
 

@@ -133,7 +133,7 @@ def _disjoint(masker: Masker, usable: list[Layouts]) -> None:
 
 
 def _same(ours: MaskPlan, theirs: MaskPlan) -> bool:
-    parts = [*ours.contexts, *ours.queries], [*theirs.contexts, *theirs.queries]
+    parts: tuple[list[Any], list[Any]] = [*ours.contexts, *ours.queries], [*theirs.contexts, *theirs.queries]
     return len(parts[0]) == len(parts[1]) and all(np.array_equal(a.positions.idx, b.positions.idx) for a, b in zip(*parts))
 
 
@@ -206,7 +206,8 @@ def _tiny(masker: Masker, usable: list[Layouts]) -> None:
                 plan = draw(masker, small, 0)
             except ContractError:
                 continue
-            for number, part in enumerate([*plan.contexts, *plan.queries]):
+            parts: list[Any] = [*plan.contexts, *plan.queries]
+            for number, part in enumerate(parts):
                 _index_set(part.positions, small, part.stream, f"with {count} tokens, set {number}")
 
 

@@ -137,7 +137,7 @@ def _licence(subject: Subject) -> None:
     if subject.files:
         raise Skipped("a single file has no metadata")
     try:
-        found = metadata(subject.status[0].distribution)
+        found: Any = metadata(subject.status[0].distribution)
     except PackageNotFoundError as error:
         raise Failed(f"it has no metadata: {error}") from error
     known = (

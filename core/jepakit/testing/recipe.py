@@ -91,7 +91,12 @@ def check_recipe(recipe: str, host: Host, overrides: tuple[str, ...] = ()) -> It
         ("gradients", _gradients, "use every part in the loss", False),
         ("row_alignment", _row_alignment, "gather rows by their own indices", False),
         ("workers", _workers, "let samples depend on (seed, epoch, id) only", True),
-        ("bf16", _bf16, "compute statistics and the loss in float32", False),
+        (
+            "bf16",
+            _bf16,
+            "compute statistics and the loss in float32, and give layers what fits their weights: x.to(self.proj.weight.dtype)",
+            False,
+        ),
         ("accumulate", _accumulate, "let schedules follow the optimiser step", True),
         ("resume", _resume, "keep all that changes in parameters and buffers", True),
         ("learns", _learns, "see docs/write_a_plugin.md, 'When it does not learn'", True),
@@ -193,7 +198,8 @@ def _row_alignment(scene: Scene) -> None:
     }
 
     def cut(part: IndexSet) -> IndexSet:
-        return IndexSet(*[None if value is None else value[two] for value in (part.idx, part.valid, part.weight)], dense=part.dense)
+        found = [None if value is None else value[two] for value in (part.idx, part.valid, part.weight)]
+        return IndexSet(found[0], found[1], found[2], dense=part.dense)
 
     few = replace(
         plan,
@@ -215,16 +221,17 @@ def _workers(scene: Scene) -> None:
         for name, raw in ours.streams.items():
             expect(torch.equal(raw.values, theirs.streams[name].values), f"two workers give other values of stream '{name}'")
         if ours.plan is not None and theirs.plan is not None:
-            pairs = zip([*ours.plan.contexts, *ours.plan.queries], [*theirs.plan.contexts, *theirs.plan.queries])
+            pairs: Any = zip([*ours.plan.contexts, *ours.plan.queries], [*theirs.plan.contexts, *theirs.plan.queries])
             expect(all(torch.equal(a.positions.idx, b.positions.idx) for a, b in pairs), "two workers give other masks")
 
 
 def _bf16(scene: Scene) -> None:
     parts = scene.parts()
     batch, plan = scene.planned(parts)
-    loss, _, _ = precision.run(parts.jepa.train(), "bf16", batch, plan, 0)
-    expect(loss.dtype == torch.float32, f"in bfloat16 the loss is {loss.dtype}")
-    finite(loss.detach(), "in bfloat16, the loss")
+    for number_format in ("bf16", "bf16-weights"):
+        loss, _, _ = precision.run(parts.jepa.train(), number_format, batch, plan, 0)
+        expect(loss.dtype == torch.float32, f"with train.precision={number_format} the loss is {loss.dtype}")
+        finite(loss.detach(), f"with train.precision={number_format}, the loss")
 
 
 def _run(scene: Scene, folder: Path, *more: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jepakit import precision
 from jepakit.contracts import Layout, Raw, Sample, Tokenizer, Tokens
 from jepakit.contracts.carriers import MAIN
 from jepakit.data.collate import alike, stack_stream
@@ -31,7 +32,7 @@ def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str
         ("local", _local, "a token must be made of its own part of the sample only, or the context leaks what it should predict"),
         ("nan", _nan, "mark such tokens as not valid in layout(), or replace what is not finite in forward()"),
         ("fit", _fit, "learn statistics in fit() only, from the samples it is given"),
-        ("bf16", _bf16, "compute statistics in float32"),
+        ("bf16", _bf16, "compute statistics in float32, and give layers what fits their weights: x.to(self.proj.weight.dtype)"),
         ("trains", _trains, "use every parameter, and detach nothing"),
         ("state", _state, "keep what was learned in parameters and buffers"),
     ):
@@ -51,8 +52,8 @@ def _layout(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str) -> Non
         count = len(layout.coords)
         expect(layout.coords.shape == (count, len(tokenizer.axes)), f"coords are {layout.coords.shape}, axes are {tokenizer.axes}")
         expect(tuple(layout.axes) == tuple(tokenizer.axes), f"the layout's axes are {layout.axes}, the tokenizer's {tokenizer.axes}")
-        kinds = (layout.coords.dtype, layout.valid.dtype, layout.channel.dtype)
-        expect(kinds == (np.float32, np.bool_, np.int16), f"coords, valid and channel are {kinds}")
+        kinds = tuple(str(array.dtype) for array in (layout.coords, layout.valid, layout.channel))
+        expect(kinds == ("float32", "bool", "int16"), f"coords, valid and channel are {kinds}")
         expect(layout.valid.shape == layout.channel.shape == (count,), f"valid is {layout.valid.shape}, channel {layout.channel.shape}")
         expect(bool(np.isfinite(layout.coords).all() and layout.valid.any()), "coords are not finite, or no token is valid")
         expect(layout.grid is None or int(np.prod(layout.grid)) == count, f"the grid {layout.grid} does not hold {count} tokens")
@@ -126,7 +127,7 @@ def _local(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str) -> None
     raw = tokenizer.eval().continuous(batch_of(tokenizer, samples[:1], stream))
     values = torch.nan_to_num(raw.values.float()).requires_grad_(True)
     tokens = tokenizer(replace(raw, values=values))
-    places = torch.flatnonzero(tokens.valid[0])
+    places = torch.nonzero(tokens.valid[0]).flatten()
     chosen = places[torch.linspace(0, len(places) - 1, min(PROBED, len(places))).round().long().unique()]
     weights = noise(tokenizer.width, seed=1)
     reach: list[Tensor] = []
@@ -170,6 +171,7 @@ def _fit(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str) -> None:
 def _bf16(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str) -> None:
     raw = batch_of(tokenizer, samples, stream)
     bf16_close(tokenizer, lambda module: module(raw).x)
+    finite(precision.run(tokenizer, "bf16-weights", raw).x, "with weights in bfloat16, x")
 
 
 def _trains(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str) -> None:
