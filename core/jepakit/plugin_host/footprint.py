@@ -19,8 +19,8 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1, signal.SIGPIPE)
 TOLERATED = frozenset(("sys.path", "the warning filters", "the environment"))
 """Libraries touch these for good reasons when they are imported; put back, they harm nobody."""
-FRESH_TORCH_SEED = 67280421310721
-"""What torch.initial_seed() says when nobody seeded it: the constant default_rng_seed_val of ATen/core/Generator.h."""
+CHOSEN_SEED = 2**32
+"""A fresh torch draws a seed of 64 bits; one below this was chosen by somebody (but for one start in 2**32)."""
 TORCH_NAMESPACES = ("torch", "torch.nn.functional", "torch.Tensor", "torch.nn.Module", "torch.nn.Linear", "torch.optim.Optimizer")
 
 
@@ -59,25 +59,34 @@ def surprises_of_new_torch() -> list[str]:
     """What is odd about a torch that was loaded a moment ago: nothing of it could be looked at before."""
     torch = sys.modules["torch"]
     odd = [] if torch.get_default_dtype() is torch.float32 else ["torch's default dtype"]
-    return odd + ([] if torch.initial_seed() == FRESH_TORCH_SEED else ["torch's random state"])
+    return odd + (["torch's random state"] if torch.initial_seed() < CHOSEN_SEED else [])
 
 
 def calm_new_torch() -> None:
-    """Sets dtype and random state of such a torch to what they are when nobody touched them."""
+    """Dtype as when nobody touched it, and a seed drawn anew, as a fresh torch does."""
     torch = sys.modules["torch"]
     torch.set_default_dtype(torch.float32)
-    torch.manual_seed(FRESH_TORCH_SEED)
+    torch.seed()
 
 
 def foreign_functions() -> list[str]:
-    """Functions of torch whose code lies outside torch: somebody replaced them."""
-    home = str(Path(sys.modules["torch"].__file__ or "").parent)
+    """Functions of torch whose code lies outside torch and what it borrows from: somebody replaced them."""
     return [
         f"{place}.{name}"
         for place, functions in _torch_functions()
         for name, value in functions.items()
-        if isinstance(value, FunctionType) and not value.__code__.co_filename.startswith((home, "<"))
+        if isinstance(value, FunctionType) and not _belongs_to_torch(value.__code__.co_filename)
     ]
+
+
+def _belongs_to_torch(file: str) -> bool:
+    """Code of torch, generated code, and decorators of the standard library and typing_extensions, which torch uses on its own."""
+    homes = (
+        str(Path(sys.modules["torch"].__file__ or "").parent),
+        str(getattr(sys.modules.get("typing_extensions"), "__file__", "<")),
+        "<",
+    )
+    return file.startswith(homes) or (file.startswith(str(Path(os.__file__).parent)) and "-packages" not in file)
 
 
 def _of_python() -> Iterator[tuple[str, Trait]]:
