@@ -52,6 +52,7 @@ _COMPONENTS = (
     _spec("objective", "variance", "objectives:Variance", "VarianceSettings", "keeps every dimension spread (VICReg)"),
     _spec("objective", "covariance", "objectives:Covariance", "CovarianceSettings", "keeps dimensions uncorrelated (VICReg)"),
     _spec("objective", "gaussian-slices", "objectives:GaussianSlices", "GaussianSlicesSettings", "every projection a unit Gaussian"),
+    _spec("objective", "agreement", "objectives_agreement:Agreement", "AgreementSettings", "contexts of a sample tell the same whole"),
 )
 
 

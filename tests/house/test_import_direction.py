@@ -16,7 +16,7 @@ CORE = ROOT / "core"
 FLOORS = (
     ("errors", "specs", "hookspecs", "settings", "disk", "strict_yaml"),
     ("contracts", "layouts", "memory", "crossrank", "measures", "density", "schedule", "precision", "horizon", "runs", "overrides", "config_errors"),
-    ("plugin_host", "builtin", "objectives", "targets_transform", "maskers", "checkpoint"),
+    ("plugin_host", "builtin", "objectives", "objectives_agreement", "targets_transform", "maskers", "checkpoint"),
     ("model", "recipes", "scaffold"),
     ("targets", "targets_composed", "jepa"),
     ("train.optim", "train.monitor", "train.signals", "train.pace", "evaluate.settings", "evaluate.pooling", "data.budget"),
