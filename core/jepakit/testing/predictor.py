@@ -81,7 +81,7 @@ def _context_padding(predictor: Predictor, width: int, target: int, axes: int) -
     valid = torch.arange(TOKENS + 3).expand(ROWS, -1) < TOKENS
     wide = [torch.cat((part, 50 * noise(ROWS, 3, part.shape[-1], seed=5)), 1) for part in (context, coords)]
     close(
-        _run(predictor, *wide, query, valid),
+        _run(predictor, wide[0], wide[1], query, valid),
         _run(predictor, context, coords, query),
         "context tokens that are not valid change predictions",
     )
