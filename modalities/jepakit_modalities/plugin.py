@@ -6,12 +6,13 @@ from jepakit.sdk import API as API
 from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
 
 IMAGE = "jepakit_modalities.image"
+POINTS = "jepakit_modalities.pointcloud"
 TABLE = "jepakit_modalities.table"
 
 
 @hookimpl
 def register_components() -> list[ComponentSpec]:
-    """Images: what they are, how they become tokens, how they are cropped."""
+    """What each kind of data is, how it becomes tokens, how it is augmented."""
     return [
         ComponentSpec(
             "modality", "image", f"{IMAGE}.modality:ImageModality", summary="2-D images of any channel count, uint8, uint16 or float"
@@ -25,6 +26,10 @@ def register_components() -> list[ComponentSpec]:
         ),
         ComponentSpec("modality", "table", f"{TABLE}.modality:TableModality", summary="rows of csv, Parquet or npz tables, any column types"),
         ComponentSpec("view", "image-crop", f"{IMAGE}.views:CropView", f"{IMAGE}.views:CropSettings", "random resized crop and flip"),
+        ComponentSpec("modality", "pointcloud", f"{POINTS}.modality:PointCloudModality", summary="points with or without features"),
+        ComponentSpec(
+            "view", "pointcloud-turn", f"{POINTS}.views:CloudView", f"{POINTS}.views:CloudViewSettings", "fewer points, turned, stretched"
+        ),
     ]
 
 

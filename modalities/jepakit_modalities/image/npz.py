@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
 
@@ -52,14 +53,14 @@ def listing_of(arrays: dict[str, np.ndarray], path: Path) -> Listing:
     )
 
 
-def load(path: Path) -> dict[str, np.ndarray]:
-    """The arrays that are known by name; sizes are checked as declared before any is unpacked."""
+def load(path: Path, also: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays that are known by name, and those in `also`; sizes are checked as declared before any is unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 BUDGET.check_decoded(f"{path}: {member.filename}", member.file_size, member.compress_size)
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if name in KNOWN}
+            return {name: file[name] for name in file.files if name in KNOWN or name in also}
     except UNREADABLE as error:
         raise DataError(f"{path}: not a plain .npz file ({error}); save it with numpy.savez") from error
 

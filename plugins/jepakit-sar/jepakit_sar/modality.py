@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_modalities.image.modality import ImageModality
-from jepakit_modalities.image.views import resized
+from jepakit_sar.classical import PixelBaseline, root_pixels
 from jepakit_sar.quantity import full_scale
 from jepakit_sar.sources import open_sar
 from jepakit_sar.synthetic import speckled
@@ -33,10 +35,13 @@ class SarModality(Modality):
         return speckled(count, seed, split)
 
     def raw_features(self, sample: Sample) -> np.ndarray:
-        """Square root of the amplitude at 32 x 32, flattened: the root brings bright scatterers and clutter closer together."""
-        image = sample.streams["main"]
-        root = shown(image)
-        return resized(root, (0, 0, *root.shape[1:]), (RAW_SIDE, RAW_SIDE)).ravel()
+        """Square root of the amplitude at 32 x 32, flattened."""
+        return root_pixels(sample, RAW_SIDE)
+
+    def classical(self, task: str) -> tuple[str, Any] | None:
+        if task not in ("classification", "regression"):
+            return None
+        return "PCA + " + ("logistic regression" if task == "classification" else "ridge"), PixelBaseline(task)
 
     def picture(self, sample: Sample) -> np.ndarray:
         return self.images.picture(as_bytes(sample))
@@ -45,13 +50,9 @@ class SarModality(Modality):
         return self.images.mask_picture(as_bytes(sample), layout, plan)
 
 
-def shown(image: np.ndarray) -> np.ndarray:
-    """(C, H, W) float32, the root of the amplitude over full scale; 0 where there are no data."""
-    share = np.nan_to_num(image.astype(np.float32), nan=0.0) / np.float32(full_scale(image))
-    return np.sqrt(np.maximum(share, 0.0))
-
-
 def as_bytes(sample: Sample) -> Sample:
     """The sample as a picture of 8 bits."""
-    pixels = np.clip(shown(sample.streams["main"]) * 255, 0, 255).astype(np.uint8)
+    image = sample.streams["main"]
+    share = np.clip(np.nan_to_num(image.astype(np.float32), nan=0.0) / np.float32(full_scale(image)), 0.0, 1.0)
+    pixels = (np.sqrt(share) * 255).astype(np.uint8)
     return Sample({"main": pixels}, sample.id, meta=sample.meta)

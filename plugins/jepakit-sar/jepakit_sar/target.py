@@ -35,7 +35,7 @@ class GradientSettings(Settings):
 
 
 class PatchedMaps:
-    """Maps (B, C, H, W) → one row a token, (B, N, C * patch * patch) float32; `maps` are made here when they did not come with the batch."""
+    """Maps (B, C, H, W) → one row a token, (B, N, C * patch * patch) float32; made here when not given."""
 
     def __init__(self, settings: GradientSettings, patch: int) -> None:
         self.settings, self.patch = settings, patch

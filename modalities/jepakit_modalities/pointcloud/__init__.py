@@ -1,0 +1,1 @@
+"""Point clouds: (P, 3 + F) float32, x y z first, then features of each point."""

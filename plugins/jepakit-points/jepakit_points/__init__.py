@@ -1,0 +1,1 @@
+"""Point-JEPA and 3D-JEPA: point clouds as groups of neighbouring points."""
