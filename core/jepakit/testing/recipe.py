@@ -17,6 +17,7 @@ from jepakit import checkpoint, engine, precision
 from jepakit.build import Parts, build, build_modality, fit_tokenizers
 from jepakit.config import RunConfig, load_config
 from jepakit.contracts import Batch, IndexSet, MaskPlan, Modality, Reader, Tokens
+from jepakit.data.asides import with_asides
 from jepakit.data.loader import batches
 from jepakit.data.stream import GlobalStream
 from jepakit.model.executors import AskedSet, SeenSet, predict
@@ -64,7 +65,7 @@ class Scene:
         stream = GlobalStream(len(self.reader), BATCH, 0)
         options: dict[str, Any] = {"view": parts.view, "tokenizers": parts.tokenizers, "masker": parts.masker}
         made = batches(
-            self.reader,
+            with_asides(self.reader, parts.jepa.target, 16),
             stream=stream,
             start_step=0,
             total_steps=count,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from jepakit_modalities.image.listing import Listing
@@ -14,20 +16,31 @@ NOISE = 0.02
 """Standard deviation of every coordinate, as a share of the size."""
 
 
-def surfaces(count: int, seed: int, split: str) -> PointReader:
-    """`count` clouds of 256 points; the same for the same (seed, split)."""
-    labels = [index % len(NAMES) for index in range(count)]
+@dataclass(frozen=True)
+class Surfaces:
+    """Cloud number i."""
 
-    def fetch(index: int) -> Cloud:
-        rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + (split == "test")]))
-        points = surface(NAMES[labels[index]], rng) * rng.uniform(0.6, 1.4, size=3)
+    seed: int
+    split: str
+
+    def __call__(self, index: int) -> Cloud:
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, 2 * index + (self.split == "test")]))
+        points = surface(NAMES[index % len(NAMES)], rng) * rng.uniform(0.6, 1.4, size=3)
         angle = rng.uniform(0, 2 * np.pi)
         turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
         placed = (points @ turn.T + rng.normal(scale=NOISE, size=points.shape)) * rng.uniform(0.5, 2) + rng.normal(size=3)
         return Cloud(placed.astype(np.float32), XYZ)
 
-    ids = [f"synthetic/{split}/{index}" for index in range(count)]
-    return PointReader(Listing(ids, labels, class_names=NAMES, digest=f"surfaces-{seed}-{split}-{count}"), fetch, origin="synthetic")
+
+def surfaces(count: int, seed: int, split: str) -> PointReader:
+    """`count` clouds of 256 points; the same for the same (seed, split)."""
+    listing = Listing(
+        ids=[f"synthetic/{split}/{index}" for index in range(count)],
+        labels=[index % len(NAMES) for index in range(count)],
+        class_names=NAMES,
+        digest=f"surfaces-{seed}-{split}-{count}",
+    )
+    return PointReader(listing, Surfaces(seed, split), origin="synthetic")
 
 
 def surface(name: str, rng: np.random.Generator) -> np.ndarray:

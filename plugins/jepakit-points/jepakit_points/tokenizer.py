@@ -76,7 +76,7 @@ class GroupTokenizer(Tokenizer):
             self.std.copy_(torch.from_numpy(np.maximum(found.std(axis=0), 1e-6)))
 
     def layout(self, sample: Sample, stream: str) -> Layout | None:
-        place = unit_sphere(sample.streams[stream][:, :3])[0]
+        place = unit_sphere(np.nan_to_num(sample.streams[stream][:, :3]))[0]
         centres = place[self._centres(place)]
         centres = centres[nearest_next(centres)]
         count = len(centres)
@@ -96,7 +96,7 @@ class GroupTokenizer(Tokenizer):
         if raw.coords is None or raw.valid is None or raw.channel is None:
             raise ValueError("the group tokenizer needs a batch with layouts")
         with torch.no_grad():
-            groups = self._groups(raw.values.float(), raw.extent, raw.coords)
+            groups = self._groups(torch.nan_to_num(raw.values.float()), raw.extent, raw.coords)
         x = self._embed(groups.to(self.out.weight.dtype))
         return Tokens(x, raw.coords, raw.valid, raw.channel, order=raw.order)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from jepakit_modalities.image.listing import Listing
@@ -15,25 +17,34 @@ LOOKS = 4
 """Looks of the speckle: its power follows a gamma distribution of this shape and mean one (Goodman)."""
 
 
-def speckled(count: int, seed: int, split: str) -> SarReader:
-    """`count` chips (1, 32, 32) uint8; the same for the same (seed, split)."""
-    labels = [index % len(SHAPES) for index in range(count)]
+@dataclass(frozen=True)
+class Chips:
+    """Chip number i as (1, 32, 32) uint8."""
 
-    def fetch(index: int) -> np.ndarray:
-        rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + (split == "test")]))
+    seed: int
+    split: str
+
+    def __call__(self, index: int) -> np.ndarray:
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, 2 * index + (self.split == "test")]))
         y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
         power = np.full((SIDE, SIDE), rng.uniform(60, 140))
         angle, centre = rng.uniform(0, np.pi), SIDE / 2 + rng.uniform(-4, 4, size=2)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        for place in outline(SHAPES[labels[index]]) @ turn.T * (LENGTH / 2) + centre:
+        for place in outline(SHAPES[index % len(SHAPES)]) @ turn.T * (LENGTH / 2) + centre:
             power += rng.uniform(3e3, 2e4) * np.exp(-((y - place[0]) ** 2 + (x - place[1]) ** 2) / 2)
         speckle = rng.gamma(LOOKS, 1 / LOOKS, size=power.shape)
         return np.clip(np.rint(np.sqrt(power * speckle)), 0, 255).astype(np.uint8)[None]
 
+
+def speckled(count: int, seed: int, split: str) -> SarReader:
+    """`count` chips (1, 32, 32) uint8; the same for the same (seed, split)."""
     listing = Listing(
-        [f"synthetic/{split}/{index}" for index in range(count)], labels, class_names=SHAPES, digest=f"speckled-{seed}-{split}-{count}"
+        ids=[f"synthetic/{split}/{index}" for index in range(count)],
+        labels=[index % len(SHAPES) for index in range(count)],
+        class_names=SHAPES,
+        digest=f"speckled-{seed}-{split}-{count}",
     )
-    return SarReader(ImageReader(listing, fetch, origin="synthetic"), "amplitude")
+    return SarReader(ImageReader(listing, Chips(seed, split), origin="synthetic"), "amplitude")
 
 
 def outline(shape: str) -> np.ndarray:

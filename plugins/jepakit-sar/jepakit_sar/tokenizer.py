@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -86,6 +87,10 @@ class SarTokenizer(Tokenizer):
         pixels = patches(self.scaled(raw.values), raw.extent, self.patch)
         x = self.proj(pixels.to(self.proj.weight.dtype))
         return Tokens(x, raw.coords, raw.valid, raw.channel, grid=raw.grid, order=raw.order)
+
+    def continuous(self, raw: Raw) -> Raw:
+        """Amplitudes as float32, in the unit that they are stored in."""
+        return replace(raw, values=raw.values.float())
 
     def scaled(self, images: Tensor) -> Tensor:
         """(B, C, H, W) amplitudes → float32, standardised, 0 where there are no data."""
