@@ -62,14 +62,21 @@ def fitted(task: str, x: np.ndarray, y: np.ndarray, names: list[int]) -> Any:
         return scikit_trees(task, x, y, names)
     import lightgbm
 
-    kind = lightgbm.LGBMClassifier if task == "classification" else lightgbm.LGBMRegressor
-    fixed = {"learning_rate": RATE, "random_state": 0, "n_jobs": 1, "verbose": -1, "deterministic": True, "force_row_wise": True}
+    kind: Any = lightgbm.LGBMClassifier if task == "classification" else lightgbm.LGBMRegressor
+    fixed: dict[str, Any] = {
+        "learning_rate": RATE,
+        "random_state": 0,
+        "n_jobs": 1,
+        "verbose": -1,
+        "deterministic": True,
+        "force_row_wise": True,
+    }
     seen = np.isin(y[held], y[rest]) if task == "classification" else np.ones(len(held), dtype=bool)
     if not seen.any():
         return kind(n_estimators=100, **fixed).fit(x, y, categorical_feature=names)
     stop = lightgbm.early_stopping(PATIENCE, verbose=False)
     tried = kind(n_estimators=TREES, **fixed)
-    tried.fit(x[rest], y[rest], eval_set=[(x[held][seen], y[held][seen])], categorical_feature=names, callbacks=[stop])
+    tried.fit(x[rest], y[rest], eval_X=x[held][seen], eval_y=y[held][seen], categorical_feature=names, callbacks=[stop])
     return kind(n_estimators=max(1, int(tried.best_iteration_)), **fixed).fit(x, y, categorical_feature=names)
 
 

@@ -71,5 +71,5 @@ class TableReader(Reader):
     @cached_property
     def _digest(self) -> str:
         made = blake2b(repr(self.table.columns).encode(), digest_size=16)
-        made.update(np.ascontiguousarray(self.table.cells))
+        made.update(np.ascontiguousarray(self.table.cells).tobytes())
         return made.hexdigest()

@@ -37,7 +37,7 @@ def open_path(address: Address, split: str) -> TableReader:
     labels = None if address.label is None else labels_of(frame[address.label], address.task, f"{origin}: label '{address.label}'")
     rows = rows_of(frame, address.split or split, origin, must=address.split is not None)
     special = {address.label, address.group, address.id, "split", *address.drop}
-    features = frame[[name for name in frame.columns if name not in special]]
+    features = frame.loc[:, ~frame.columns.isin([name for name in special if name is not None])]
     columns, cells = encode(features, origin, as_names=address.categorical, as_numbers=address.numeric)
     names = (
         frame[address.id].map(plain).to_numpy() if address.id else np.char.add(f"{address.path.stem}/", np.arange(len(frame)).astype(str))

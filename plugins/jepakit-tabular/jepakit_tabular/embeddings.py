@@ -71,6 +71,8 @@ class NumberEmbedding(nn.Module):
 class DateEmbedding(nn.Module):
     """Moments in seconds: how late, and where in the year, the week and the day, mapped."""
 
+    cycles: Tensor
+
     def __init__(self, columns: int, width: int) -> None:
         super().__init__()
         self.scaler = Standard(columns)
@@ -127,8 +129,8 @@ class NameEmbedding(nn.Module):
         rows = torch.where(known, place, self.categories + names.T % self.buckets)
         offset = torch.arange(rows.shape[0], device=rows.device)[:, None] * (self.categories + self.buckets)
         vectors = nn.functional.embedding((rows + offset).T, self.category_embedding.flatten(0, 1))
-        if bool(self.wordy.any()):
-            vectors = torch.where(self.wordy[:, None], einsum(bits(names).to(self.text.dtype), self.text, "b f k, f k d -> b f d"), vectors)
+        texts = einsum(bits(names).to(self.text.dtype), self.text, "b f k, f k d -> b f d")
+        vectors = torch.where(self.wordy[:, None], texts, vectors)
         return vectors + self.column_embedding
 
 

@@ -37,6 +37,7 @@ class ColumnTokenizer(Tokenizer):
     """
 
     axes = ("column",)
+    order: Tensor
 
     def __init__(self, settings: ColumnSettings, *, width: int, spec: Mapping[str, Any]) -> None:
         super().__init__()
