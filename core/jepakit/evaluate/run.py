@@ -98,6 +98,7 @@ def same_scalers(trained: Parts, untrained: Parts) -> None:
     for name, tokenizer in untrained.tokenizers.items():
         for (_, own), (_, fitted) in zip(tokenizer.named_buffers(), trained.tokenizers[name].named_buffers()):
             own.copy_(fitted)
+    untrained.jepa.settle()  # the averaged encoder, which is the one that is evaluated, has scalers of its own
 
 
 def chosen_backbone(config: RunConfig, parts: Parts) -> Backbone:
