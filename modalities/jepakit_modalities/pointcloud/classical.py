@@ -12,6 +12,9 @@ from jepakit_modalities.pointcloud.normal import unit_sphere
 GRID, COMPONENTS = 12, 256
 """Cells a side over the unit sphere; components kept at most."""
 
+STRENGTH = 0.1
+"""C of the logistic regression, chosen on held-out training samples of modelnet10_1024; components are not standardised, which cost accuracy."""
+
 
 def occupancy(sample: Sample) -> np.ndarray:
     """(1728,) float32 of 0 and 1: the cells of a 12 x 12 x 12 grid over the unit sphere that hold a point."""
@@ -33,12 +36,11 @@ class OccupancyBaseline:
         from sklearn.decomposition import PCA
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
         x = np.stack([occupancy(sample) for sample in samples])
-        last = LogisticRegression(C=0.01, max_iter=300) if self.task == "classification" else Ridge(100.0)
+        last = LogisticRegression(C=STRENGTH, max_iter=500) if self.task == "classification" else Ridge(100.0)
         count = min(COMPONENTS, *x.shape)
-        self.model: Any = make_pipeline(PCA(count, svd_solver="randomized", random_state=0), StandardScaler(), last)
+        self.model: Any = make_pipeline(PCA(count, svd_solver="randomized", random_state=0), last)
         self.model.fit(x, y)
         if self.task == "classification":
             self.classes_ = self.model.classes_

@@ -49,7 +49,7 @@ class RunMasker(Masker):
         asked = [sequence[start : start + length] for start in starts]
         left = sequence[~np.isin(np.arange(total), starts[:, None] + np.arange(length))]
         if not len(left):  # overlapping targets hold every token: the first one alone is asked for
-            asked, left = asked[:1], np.setdiff1d(sequence, asked[0])
+            asked, left = asked[:1], sequence[~np.isin(sequence, asked[0])]
         keep = max(1, round(len(left) * share[1]))
         first = int(request.rng.integers(0, len(left) - keep + 1))
         context = Context(IndexSet(np.sort(left[first : first + keep]).astype(np.int64)), settings.stream)

@@ -21,7 +21,8 @@ def rising(pair: tuple[float, float]) -> tuple[float, float]:
 class SarCropSettings(Settings):
     """Options of the crop."""
 
-    size: int | None = Field(None, ge=1, description="side of the window in pixels; None = the whole image")
+    size: int | None = Field(None, ge=1, description="side of the window in pixels; None = the size of the image")
+    shift: int = Field(0, ge=0, description="pixels that the window may reach over an edge, where the image is mirrored")
     flip: bool = Field(False, description="mirror along azimuth with probability one half")
     gain: Annotated[tuple[float, float], AfterValidator(rising)] = Field(
         (1.0, 1.0), description="factor on the amplitude, drawn evenly on a logarithmic scale; the gradient target does not see it"
@@ -39,14 +40,22 @@ class SarCrop(ViewMaker):
     def __call__(self, sample: Sample, rng: np.random.Generator, progress: float) -> Sample:
         height, width = sample.streams["main"].shape[1:]
         side = self.settings.size or max(height, width)
-        top = int(rng.integers(0, max(height - side, 0) + 1))
-        left = int(rng.integers(0, max(width - side, 0) + 1))
+        over = min(self.settings.shift, height - 1, width - 1)
+        top = int(rng.integers(0, max(height + 2 * over - side, 2 * over) + 1))
+        left = int(rng.integers(0, max(width + 2 * over - side, 2 * over) + 1))
         mirrored = self.settings.flip and rng.random() < 0.5
         factor = float(np.exp(rng.uniform(*np.log(self.settings.gain))))
         step = -1 if mirrored else 1
-        seen = {name: array[:, top : top + side, left : left + side][..., ::step] for name, array in sample.streams.items()}
+        rows, columns = reached(height, top, side, over), reached(width, left, side, over)[::step]
+        seen = {name: array[:, rows[:, None], columns] for name, array in sample.streams.items()}
         amplified = {name: array if name.startswith(ASIDE) else times(array, factor) for name, array in seen.items()}
         return replace(sample, streams=amplified)
+
+
+def reached(size: int, start: int, side: int, over: int) -> np.ndarray:
+    """Numbers of the pixels of a window that starts at `start` of an axis with `over` mirrored pixels before and behind it."""
+    places = np.arange(start, min(start + side, start + size)) - over
+    return size - 1 - np.abs(size - 1 - np.abs(places))
 
 
 def times(amplitude: np.ndarray, factor: float) -> np.ndarray:

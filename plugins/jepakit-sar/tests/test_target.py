@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from jepakit_sar.gradient import gradient_maps
 from jepakit_sar.target import GradientSettings, gradient_target, standardised
 from jepakit_sar.tokenizer import SarTokenizer, SarTokenizerSettings
-from jepakit_sar.views import SarCrop, SarCropSettings
+from jepakit_sar.views import SarCrop, SarCropSettings, reached
 
 from jepakit.sdk import ASIDE, ConfigError, Raw, Sample
 
@@ -48,6 +50,13 @@ def test_maps_are_cropped_and_mirrored_with_the_chip() -> None:
         (top, left, step), *_ = places
         wanted = whole.streams[ASIDE + "main"][:, top : top + 12, left : left + 12][..., ::step]
         np.testing.assert_array_equal(seen.streams[ASIDE + "main"], wanted)
+
+
+@given(size=st.integers(5, 20), over=st.integers(0, 4), start=st.integers(0, 8))
+def test_windows_over_the_edge_are_mirrored_there(size: int, over: int, start: int) -> None:
+    start = min(start, 2 * over)
+    wanted = np.pad(np.arange(size), over, mode="reflect")[start : start + size]
+    np.testing.assert_array_equal(reached(size, start, size, over), wanted)
 
 
 def test_once_and_every_step_agree_without_a_crop() -> None:
