@@ -14,7 +14,7 @@ SIDE, COMPONENTS = 64, 256
 """Side of the image that is compressed, larger ones are shrunk; components kept at most."""
 
 STRENGTH = 1.0
-"""C of the logistic regression, chosen on held-out training samples of mstar_soc10; components are not standardised, which cost accuracy."""
+"""C of the logistic regression, chosen on held-out training samples of mstar_soc10; standardised components are worse."""
 
 
 def root_pixels(sample: Sample, side: int) -> np.ndarray:
