@@ -52,7 +52,7 @@ def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Re
         reader = guard_reader(open_source(config, modality, data, "train"), host.plugins)
         parts = build(config, host, reader.spec(), modality)
         fit_tokenizers(parts, reader)
-        with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host)) as run:
+        with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host) | {"data": dict(reader.spec())}) as run:
             draw_masks(run.path, config, parts, reader)
             host.tell("before_run", {"run": str(out), "config": config.resolved()}, warning(emit))
             return go(config, parts, reader, run, emit, host, None)
