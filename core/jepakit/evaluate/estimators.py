@@ -72,7 +72,13 @@ def mlp(task: Task, settings: EvalSettings, seed: int) -> Probe:
     kind = MLPRegressor if task == "regression" else MLPClassifier
 
     def make(penalty: float, rows: int) -> Any:
-        return kind((HIDDEN,), alpha=penalty, early_stopping=rows >= ENOUGH_TO_HOLD_OUT, max_iter=settings.iterations, random_state=seed)
+        return kind(
+            hidden_layer_sizes=(HIDDEN,),
+            alpha=penalty,
+            early_stopping=rows >= ENOUGH_TO_HOLD_OUT,
+            max_iter=settings.iterations,
+            random_state=seed,
+        )
 
     return Probe("mlp", make, PENALTIES, lambda _: PENALTIES[-1])
 
