@@ -1,9 +1,8 @@
-"""What can stand behind the question mark of a path: `scenes/?quantity=db&tile=128` are tiles of 128 pixels of scenes in decibels."""
+"""What can stand behind a path: `scenes/::quantity=db,tile=128` are tiles of 128 pixels of scenes in decibels."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 from pydantic import Field, ValidationError
 
@@ -21,13 +20,14 @@ class SourceOptions(Settings):
 
 
 def parsed(source: str) -> tuple[Path, SourceOptions]:
-    """The path before the question mark and the options behind it; DataError for what is no option."""
-    path, _, query = source.partition("?")
+    """The path before `::` and the options behind it; DataError for what is no option."""
+    path, _, said = source.partition("::")
+    pairs = [part.partition("=") for part in said.split(",") if part]
     try:
-        options = SourceOptions.model_validate(dict(parse_qsl(query, keep_blank_values=True)), strict=False)
+        options = SourceOptions.model_validate({key: value for key, _, value in pairs}, strict=False)
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
+        wrong = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
         raise DataError(
-            f"{source}: {said}; options are {', '.join(SourceOptions.model_fields)}, as in path?quantity=db&tile=128"
+            f"{source}: {wrong}; options are {', '.join(SourceOptions.model_fields)}, as in path::quantity=db,tile=128"
         ) from error
     return Path(path).expanduser(), options

@@ -42,7 +42,7 @@ def not_negative(values: np.ndarray, quantity: str, missing: np.ndarray | None) 
     known = values if missing is None else np.where(missing, np.float32(np.nan), values)
     with np.errstate(invalid="ignore"):
         if (known < 0).any():
-            raise DataError(f"{quantity} below zero, down to {np.nanmin(known):.4g}; if these are decibels, add ?quantity=db to the path")
+            raise DataError(f"{quantity} below zero, down to {np.nanmin(known):.4g}; if these are decibels, add ::quantity=db to the path")
     return known
 
 

@@ -1,4 +1,4 @@
-"""From what stands after --data to a reader: image chips, npz arrays, or scenes, with options behind a question mark."""
+"""From what stands after --data to a reader: image chips, npz arrays, or scenes, with options behind `::`."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_npz_of_any_number_format(tmp_path: Path, dtype: str) -> None:
 def test_wrong_options_are_named(tmp_path: Path, query: str, said: str) -> None:
     np.savez(tmp_path / "set.npz", x=np.ones((1, 8, 8), np.float32))
     with pytest.raises(DataError, match=said):
-        SarModality().open(f"{tmp_path / 'set.npz'}?{query}", "train")
+        SarModality().open(f"{tmp_path / 'set.npz'}::{query}", "train")
 
 
 def write(path: Path, values: np.ndarray, nodata: float | None = None) -> None:
@@ -74,14 +74,14 @@ def write(path: Path, values: np.ndarray, nodata: float | None = None) -> None:
 def test_tiles_of_a_scene_cover_it_once(tmp_path: Path) -> None:
     scene = np.random.Generator(np.random.Philox(key=0)).uniform(1, 2, size=(2, 70, 50)).astype(np.float32)
     write(tmp_path / "scene.tif", scene)
-    reader = SarModality().open(f"{tmp_path / 'scene.tif'}?tile=16", "train")
+    reader = SarModality().open(f"{tmp_path / 'scene.tif'}::tile=16", "train")
     assert len(reader) == 4 * 3
     for index in range(len(reader)):
         sample = reader.read(index)
         top, left = (int(part) for part in sample.id.rpartition("@")[2].split("-"))
         np.testing.assert_array_equal(sample.streams["main"], scene[:, top : top + 16, left : left + 16])
         assert sample.group == sample.id  # one scene: a tile is a group
-    overlapping = SarModality().open(f"{tmp_path / 'scene.tif'}?tile=16&step=8", "train")
+    overlapping = SarModality().open(f"{tmp_path / 'scene.tif'}::tile=16,step=8", "train")
     assert {overlapping.read(index).group for index in range(3)} == {"scene.tif"}
 
 
@@ -89,7 +89,7 @@ def test_no_data_of_the_file_is_no_token(tmp_path: Path) -> None:
     scene = np.full((1, 16, 16), -30.0, dtype=np.float32)
     scene[:, :8] = -9999
     write(tmp_path / "scene.tif", scene, nodata=-9999)
-    reader = SarModality().open(f"{tmp_path / 'scene.tif'}?quantity=db", "train")
+    reader = SarModality().open(f"{tmp_path / 'scene.tif'}::quantity=db", "train")
     sample = reader.read(0)
     tokenizer = SarTokenizer(SarTokenizerSettings(patch=4), width=8, spec=reader.spec())
     tokenizer.fit([sample])
