@@ -200,5 +200,6 @@ def test_boosted_trees_find_structure(task: str) -> None:
         assert estimator.predict_proba(judged).shape == (400, 4)
         assert (predicted == truth).mean() > 0.8
     else:
+        assert not hasattr(estimator, "predict_proba")
         assert np.mean((predicted - truth) ** 2) < 0.5 * truth.var()
     assert modality.classical("dense") is None

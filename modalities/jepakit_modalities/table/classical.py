@@ -29,21 +29,15 @@ class BoostedTrees:
         self.names_ = [number for number, kind in enumerate(kinds) if kind in NAMES]
         cells = stacked(samples)
         self.codes_ = {number: most_frequent(cells[:, number]) for number in self.names_}
-        x = self._coded(cells)
+        x = self.coded(cells)
         self.model_ = fitted(self.task, x, np.asarray(y), self.names_)
-        if self.task == "classification":
-            self.classes_ = self.model_.classes_
         return self
 
     def predict(self, samples: Sequence[Sample]) -> np.ndarray:
         """(M,)"""
-        return np.asarray(self.model_.predict(self._coded(stacked(samples))))
+        return np.asarray(self.model_.predict(self.coded(stacked(samples))))
 
-    def predict_proba(self, samples: Sequence[Sample]) -> np.ndarray:
-        """(M, classes)"""
-        return np.asarray(self.model_.predict_proba(self._coded(stacked(samples))))
-
-    def _coded(self, cells: np.ndarray) -> np.ndarray:
+    def coded(self, cells: np.ndarray) -> np.ndarray:
         """Hashes of names → small numbers in the order of the fitted ones; NaN for a name that was not fitted."""
         coded = cells.copy()
         for number, known in self.codes_.items():
@@ -51,6 +45,26 @@ class BoostedTrees:
             hit = len(known) > 0 and known[place] == cells[:, number]
             coded[:, number] = np.where(hit, place, np.nan)
         return coded
+
+
+class BoostedClasses:
+    """The same for classes, with probabilities, which a forest for numbers has not."""
+
+    def __init__(self) -> None:
+        self.trees = BoostedTrees("classification")
+
+    def fit(self, samples: Sequence[Sample], y: np.ndarray) -> BoostedClasses:
+        self.trees.fit(samples, y)
+        self.classes_ = self.trees.model_.classes_
+        return self
+
+    def predict(self, samples: Sequence[Sample]) -> np.ndarray:
+        """(M,)"""
+        return self.trees.predict(samples)
+
+    def predict_proba(self, samples: Sequence[Sample]) -> np.ndarray:
+        """(M, classes)"""
+        return np.asarray(self.trees.model_.predict_proba(self.trees.coded(stacked(samples))))
 
 
 def fitted(task: str, x: np.ndarray, y: np.ndarray, names: list[int]) -> Any:

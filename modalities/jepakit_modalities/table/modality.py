@@ -10,7 +10,7 @@ import numpy as np
 from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_modalities.table.address import SPLITS, parse
 from jepakit_modalities.table.bundled import open_bundled
-from jepakit_modalities.table.classical import BoostedTrees
+from jepakit_modalities.table.classical import BoostedClasses, BoostedTrees
 from jepakit_modalities.table.picture import cell_picture, masked_picture
 from jepakit_modalities.table.raw import RawColumns, fit_raw
 from jepakit_modalities.table.reader import TableReader
@@ -50,7 +50,8 @@ class TableModality(Modality):
     def classical(self, task: str) -> tuple[str, Any] | None:
         if task not in ("classification", "regression"):
             return None
-        return ("LightGBM" if find_spec("lightgbm") else "boosted trees (scikit-learn)"), BoostedTrees(task)
+        name = "LightGBM" if find_spec("lightgbm") else "boosted trees (scikit-learn)"
+        return name, BoostedClasses() if task == "classification" else BoostedTrees(task)
 
     def picture(self, sample: Sample) -> np.ndarray:
         return cell_picture(sample.streams["main"], self._scales(sample))
