@@ -117,7 +117,8 @@ def load_open3d(path: Path) -> ModuleType:
             f"{path}: {path.suffix} needs open3d, which can't be loaded ({error}). On Debian and Ubuntu: apt install {missing}; "
             "or convert the file to .npy, .bin or .las, which need no open3d"
         ) from error
-    return open3d  # type: ignore[no-any-return]
+    module: ModuleType = open3d
+    return module
 
 
 DECODERS: dict[str, Callable[[Path], Cloud]] = {

@@ -52,10 +52,11 @@ class GroupTokenizer(Tokenizer):
         self.rise = nn.Sequential(nn.Linear(3 + self.features, first), nn.ReLU(), nn.Linear(first, first))
         self.own, self.shared = nn.Linear(first, second), nn.Linear(first, second, bias=False)
         self.out = nn.Linear(second, width)
-        for layer in (self.rise[0], self.rise[2], self.own, self.shared, self.out):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def fit(self, samples: Sequence[Sample]) -> None:
         """The spread of points about their centre, and mean and spread of every feature."""
