@@ -19,11 +19,12 @@ from wheels import make_wheel
 from jepakit.cli.main import main
 from jepakit.errors import JepakitError, PluginError, UsageError
 from jepakit.plugin_host.catalogue_schema import CatalogueEntry
+from jepakit.plugin_host.content import content_digest
 from jepakit.plugin_host.freeze import read_frozen
 from jepakit.plugin_host.install import Demands, admit, prepare, wanted_names, write_lock
 from jepakit.plugin_host.names import Pinned, edits, passes_for, pinned
 from jepakit.plugin_host.pip import Source, download_command, install_command, resolve_command, run
-from jepakit.plugin_host.wheel import Wheel, content_digest, inspect
+from jepakit.plugin_host.wheel import Wheel, inspect
 
 sys.path.pop(0)
 

@@ -5,17 +5,15 @@ The digest is over the installed files, not over the wheel, because pip forgets 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import Distribution
 from typing import Any
 
 from jepakit.errors import ConfigError
+from jepakit.plugin_host.content import content_now, is_editable
 from jepakit.plugin_host.install import installed_plugins
 from jepakit.plugin_host.names import Pinned, pinned
 from jepakit.plugin_host.status import normalise
-from jepakit.plugin_host.wheel import content_digest
 from jepakit.strict_yaml import parse_mapping
 
 FIELDS = {"distribution", "version", "content"}
@@ -24,7 +22,7 @@ HEADER = "# Plugins as installed; `jepakit plugins sync FILE` brings them back.\
 
 @dataclass(frozen=True)
 class Frozen:
-    """One plugin. content: see `wheel.content_digest`; empty for one that is installed from a folder and changes with it."""
+    """One plugin. content: see `content.content_digest`; empty for one that is installed from a folder and changes with it."""
 
     distribution: str
     version: str
@@ -38,7 +36,7 @@ class Frozen:
 
 def freeze() -> list[Frozen]:
     """All installed plugins, by name. Reads metadata; imports none of them."""
-    return [Frozen(name, one.version, "" if is_editable(one) else _content(one)) for name, one in installed_plugins().items()]
+    return [Frozen(name, one.version, "" if is_editable(one) else content_now(one)) for name, one in installed_plugins().items()]
 
 
 def to_text(frozen: Sequence[Frozen]) -> str:
@@ -69,19 +67,6 @@ def differing(frozen: Sequence[Frozen]) -> list[Frozen]:
 def to_json(frozen: Sequence[Frozen]) -> list[dict[str, Any]]:
     """Plain values for `--json`."""
     return [asdict(one) | {"editable": not one.content} for one in frozen]
-
-
-def is_editable(distribution: Distribution) -> bool:
-    """Whether it is installed from a folder that may change (PEP 610)."""
-    try:
-        said = json.loads(distribution.read_text("direct_url.json") or "{}")
-    except json.JSONDecodeError:
-        return False
-    return bool(isinstance(said, dict) and said.get("dir_info", {}).get("editable"))
-
-
-def _content(distribution: Distribution) -> str:
-    return content_digest(distribution.read_text("RECORD") or "")
 
 
 def _entry(item: Any, where: str) -> Frozen:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jepakit.errors import PluginError
+from jepakit.plugin_host.content import content_now, is_editable
 from jepakit.plugin_host.status import BUILT_IN, PluginStatus, normalise
 
 CODE = frozenset((".py", ".so", ".pyd", ".yaml", ".yml", ".json", ".toml"))
@@ -17,21 +19,18 @@ FILE = "file"
 
 
 def provenance(distribution: str, plugins: Sequence[PluginStatus]) -> dict[str, str]:
-    """Distribution, version and content hash of one plugin that is in use."""
+    """Distribution, version and content hash of one plugin that is in use; the hash is what `plugins freeze` says of an installed one."""
     own = [status for status in plugins if status.state == "ok" and normalise(status.distribution) == normalise(distribution)]
-    return {"distribution": own[0].distribution, "version": own[0].version, "hash": content_hash(own)}
+    return {"distribution": own[0].distribution, "version": own[0].version, "hash": _installed_hash(own[0]) or content_hash(own)}
 
 
 def content_hash(own: Iterable[PluginStatus]) -> str:
-    """sha256 over path and bytes of all code files of the packages of a plugin, as they lie on disk now; nothing is imported.
-
-    So it tells an edited checkout from the release of the same version, which the list of files that pip keeps can't.
-    """
+    """sha256 over path and bytes of all code files of a plugin in a folder or a single file, as they lie on disk now; imports nothing."""
     digest = hashlib.sha256()
     for top in sorted({module.partition(".")[0] for status in own for module in status.modules()}):
         for name, path in _code_files(top):
             digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return "sha256:" + digest.hexdigest()
 
 
 def missing(then: Sequence[Mapping[str, str]], plugins: Sequence[PluginStatus]) -> PluginError | None:
@@ -46,6 +45,15 @@ def drift(then: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -
     present = {normalise(one["distribution"]): one for one in now}
     pairs = [(one, present[name]) for one in then if (name := normalise(one["distribution"])) in present]
     return [_differs(old, new) for old, new in pairs if (old["version"], old["hash"]) != (new["version"], new["hash"])]
+
+
+def _installed_hash(status: PluginStatus) -> str:
+    """Empty for what pip did not install, or installed from a folder that changes."""
+    try:
+        found = importlib.metadata.distribution(status.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    return "" if status.version == FILE or is_editable(found) or not found.files else content_now(found)
 
 
 def _gone(one: Mapping[str, str], plugins: Sequence[PluginStatus]) -> str:

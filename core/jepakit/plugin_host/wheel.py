@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from jepakit.errors import PluginError
 from jepakit.hookspecs import GROUP
+from jepakit.plugin_host.content import content_digest
 from jepakit.plugin_host.names import plain
 from jepakit.plugin_host.status import normalise
 
@@ -27,7 +28,7 @@ RUNS_AT_START = ("sitecustomize.py", "usercustomize.py")
 
 @dataclass(frozen=True)
 class Wheel:
-    """One inspected file. sha256: of the file. content: of what it installs, see `content_digest`. entry_points: of the group `jepakit`."""
+    """One inspected file. sha256: of the file. content: `content_digest` of what it installs. entry_points: of the group `jepakit`."""
 
     path: Path
     distribution: str
@@ -58,20 +59,6 @@ def inspect(path: Path, *, others: bool = False) -> Wheel:
     if others:
         _check_owners(wheel, set(names))
     return wheel
-
-
-def content_digest(record: str) -> str:
-    """sha256 over what a distribution consists of: paths and digests of RECORD, without what pip adds or changes when it installs.
-
-    The same for a wheel and for what was installed from it, on every machine.
-    """
-    kept = []
-    for line in record.splitlines():
-        name, _, rest = line.rpartition(",")[0].rpartition(",")
-        place = PurePosixPath(name.strip('"'))
-        if rest and place.suffix != ".pyc" and ".." not in place.parts and not place.parts[0].endswith((".dist-info", ".data")):
-            kept.append(f"{place},{rest}")
-    return "sha256:" + hashlib.sha256("\n".join(sorted(kept)).encode()).hexdigest()
 
 
 def _read(path: Path, archive: zipfile.ZipFile, names: list[str]) -> Wheel:
