@@ -5,6 +5,7 @@ from __future__ import annotations
 from jepakit.sdk import API as API
 from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
 
+AUDIO = "jepakit_modalities.audio"
 IMAGE = "jepakit_modalities.image"
 POINTS = "jepakit_modalities.pointcloud"
 TABLE = "jepakit_modalities.table"
@@ -30,6 +31,24 @@ def register_components() -> list[ComponentSpec]:
         ComponentSpec(
             "view", "pointcloud-turn", f"{POINTS}.views:CloudView", f"{POINTS}.views:CloudViewSettings", "fewer points, turned, stretched"
         ),
+        ComponentSpec(
+            "modality",
+            "audio",
+            f"{AUDIO}.modality:AudioModality",
+            summary="sound files of any rate, channels and length",
+            requires=("soundfile", "torchaudio"),
+            extra="audio",
+        ),
+        ComponentSpec(
+            "tokenizer",
+            "audio-log-mel",
+            f"{AUDIO}.tokenizer:LogMelTokenizer",
+            f"{AUDIO}.tokenizer:LogMelSettings",
+            "patches of a log-mel spectrogram",
+            requires=("torchaudio",),
+            extra="audio",
+        ),
+        ComponentSpec("view", "audio-clip", f"{AUDIO}.views:ClipView", f"{AUDIO}.views:ClipViewSettings", "crop, shift, speed, loudness"),
     ]
 
 
