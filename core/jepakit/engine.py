@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from jepakit.config import RunConfig, load_config
 from jepakit.contracts import Reader
 from jepakit.data.collate import prepare
 from jepakit.data.stream import sample_rng, step_rng
+from jepakit.errors import ConfigError
 from jepakit.evaluate.rows import Evaluation
 from jepakit.evaluate.run import evaluate_encoder
 from jepakit.forecast import Plan, forecast
@@ -34,6 +35,8 @@ from jepakit.train.loop import train as train_loop
 DEFAULT_STEPS = 1_000
 """Steps when a recipe names neither steps nor minutes: below about 600 a JEPA has barely left the position-only solution."""
 MASK_PICTURES = 12
+CHANGED_LATER = ("evaluate.", "data.limit=", "data.cache_mib=", "train.device=", "train.precision=")
+"""Options that an evaluation may change: they say how an encoder is looked at, not what it is."""
 
 
 def plan(config: RunConfig, host: Host, data: str) -> Plan:
@@ -125,20 +128,26 @@ def planned_steps(config: RunConfig) -> int:
     return config.train.steps or DEFAULT_STEPS
 
 
-def config_of(out: Path, host: Host) -> tuple[RunConfig, str]:
+def config_of(out: Path, host: Host, overrides: Sequence[str] = ()) -> tuple[RunConfig, str]:
     """The config of a run and the data it was trained on. PluginError when a plugin that it was made with is gone."""
     said = read_config(out)
     if (error := missing(made_with(out), host.plugins)) is not None:
         raise error
     source = str(said.pop("source"))
-    return load_config(said, (), host), source
+    return load_config(said, overrides, host), source
 
 
-def evaluate_run(out: Path, host: Host, data: str, test: str | None, emit: Emit) -> Evaluation:
-    """Frozen features of a run's encoder beside the same encoder untrained and raw features; keeps what the report shows."""
+def evaluate_run(out: Path, host: Host, data: str, test: str | None, emit: Emit, overrides: Sequence[str] = ()) -> Evaluation:
+    """Frozen features of a run's encoder beside the same encoder untrained and raw features; keeps what the report shows.
+
+    overrides: "evaluate.probes=[linear,mlp]" and the like. ConfigError for an option that the trained encoder hangs on.
+    """
     host.check_clean()
+    for change in overrides:
+        if not change.startswith(CHANGED_LATER):
+            raise ConfigError(f"--set {change}: the run is evaluated as it was trained; only {', '.join(CHANGED_LATER)} can change now.")
     with attributed(host.plugins):
-        config, _ = config_of(out, host)
+        config, _ = config_of(out, host, overrides)
         for sentence in drift(made_with(out), host.used(config)):
             emit({"event": "warning", "sentence": sentence})
         return evaluate_encoder(out, config, host, data, test, emit)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ViewMaker,
     )
     from jepakit.data.budget import ReadBudget
+    from jepakit.evaluate.probe import Probe
     from jepakit.layouts import grid_layout, patch_counts, patchify
     from jepakit.memory import MemoryReader
     from jepakit.settings import Settings
@@ -54,6 +55,7 @@ _LAZY = {
     ),
     "MemoryReader": "jepakit.memory",
     "ReadBudget": "jepakit.data.budget",
+    "Probe": "jepakit.evaluate.probe",
     **dict.fromkeys(("grid_layout", "patch_counts", "patchify"), "jepakit.layouts"),
     "Settings": "jepakit.settings",
     "RawFunctionTarget": "jepakit.targets",
@@ -65,8 +67,8 @@ __all__ = [
     "API", "CommandSpec", "ComponentSpec", "ConfigError", "ContractError", "DataError", "DoctorCheckSpec", "PluginError", "RecipeSpec",
     "hookimpl", "MemoryReader", "grid_layout", "patch_counts", "patchify",
     "ASIDE", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
-    "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Query", "Raw", "RawFunctionTarget", "ReadBudget",
-    "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
+    "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Probe", "Query", "Raw", "RawFunctionTarget",
+    "ReadBudget", "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from jepakit import checkpoint
 from jepakit.config import RunConfig, load_config
 from jepakit.engine import evaluate_run, plan, train
-from jepakit.errors import DataError, TrainingStopped
+from jepakit.errors import ConfigError, DataError, TrainingStopped
 from jepakit.plugin_host.loader import discover
 from jepakit.report.page import write_report
 
@@ -33,13 +33,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_four_rows_on_the_same_samples(run: Path) -> None:
-    found = evaluate_run(run, discover(), "bundled:digits", None, lambda event: None)
+    quick = ["data.limit=500", "evaluate.max_fit_rows=300", "evaluate.strengths=[0.01,0.1]", "evaluate.poolings=[mean,mean+std]"]
+    found = evaluate_run(run, discover(), "bundled:digits", None, lambda event: None, quick)
     assert {row.row for row in found.rows} == {"encoder", "untrained", "raw", "classical"}
     assert {(row.probe, row.labels) for row in found.rows} == {(probe, n) for probe in ("linear", "knn") for n in (1, 5, 20, "all")}
     assert all(row.low <= row.value <= row.high for row in found.rows)
     assert json.loads((run / "evaluation.json").read_text())["pooling"] == found.pooling
     best = max(row.value for row in found.rows if row.row == "raw" and row.metric == "accuracy")
     assert best > 0.9, "raw pixels of digits are known to be worth more than .9"
+
+
+def test_a_run_is_evaluated_as_it_was_trained() -> None:
+    with pytest.raises(ConfigError, match="evaluated as it was trained"):
+        evaluate_run(Path("anywhere"), discover(), "bundled:digits", None, lambda event: None, ["encoder.width=8"])
 
 
 def test_classes_that_do_not_match_are_refused(run: Path, tmp_path: Path) -> None:

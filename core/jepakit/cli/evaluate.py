@@ -23,27 +23,30 @@ NARROWEST = 120
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", required=True, help="Labelled data the probes are trained on.")
 @click.option("--test", help="Data they are judged on; bundled and synthetic sets bring their own.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change an option: --set evaluate.probes=[linear,mlp].")
 @click.option("--plugin", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A one-file plugin.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def evaluate(policy: Policy, run: Path, data: str, test: str | None, files: tuple[Path, ...], as_json: bool) -> None:
+def evaluate(
+    policy: Policy, run: Path, data: str, test: str | None, overrides: tuple[str, ...], files: tuple[Path, ...], as_json: bool
+) -> None:
     """Compare the encoder of RUN with the same one untrained and with raw features, all under the same pooling and probe."""
-    evaluate_and_print(run, policy.host(files), data, test, as_json)
+    evaluate_and_print(run, policy.host(files), data, test, as_json, overrides)
     if not as_json:
         click.echo(f"next  jepakit report {run}")
 
 
-def evaluate_and_print(run: Path, host: Host, data: str, test: str | None, as_json: bool) -> None:
+def evaluate_and_print(run: Path, host: Host, data: str, test: str | None, as_json: bool, overrides: Sequence[str] = ()) -> None:
     """The rows with their intervals, the pooling that was chosen, and the verdict; the last line of JSON is the whole evaluation."""
     from jepakit import engine
 
     with open_screen(as_json) as emit:
-        found = engine.evaluate_run(run, host, data, test, emit)
+        found = engine.evaluate_run(run, host, data, test, emit, overrides)
     if as_json:
         click.echo(json.dumps({"event": "evaluation", **found.to_json()}))
         return
     print_rows(found.to_json()["rows"])
-    click.echo(f"pooling  {found.pooling}, by cross-validation on training samples")
+    print_poolings(found.pooling, found.pooling_scores, found.pooling_scores_untrained)
     click.echo("\n".join([*(f"note     {note}" for note in found.notes), found.sentence]))
 
 
@@ -62,3 +65,18 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         cells = ("" if cell is None else f"{cell.value} ({cell.interval}){' *' if cell.best else ''}" for cell in line.cells)
         table.add_row(line.probe, line.labels, line.metric, *cells)
     Console(width=max(NARROWEST, Console().width)).print(table)
+
+
+def print_poolings(chosen: str, encoder: Mapping[str, float | None], untrained: Mapping[str, float | None]) -> None:
+    """One line a pooling: its cross-validated training score with the encoder and with the untrained one; the chosen one marked."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jepakit.report.table import pooling_lines
+
+    table = Table("pooling", "encoder", "untrained", "gain", box=None, pad_edge=False)
+    for name, *scores in pooling_lines(encoder, untrained):
+        table.add_row(f"{name} *" if name == chosen else name, *scores)
+    click.echo()
+    Console(width=max(NARROWEST, Console().width)).print(table)
+    click.echo(f"pooling  {chosen}, by cross-validation of the encoder on training samples (scores above)")

@@ -273,6 +273,13 @@ class Modality(ABC):
         """
         return None
 
+    def token_labels(self, sample: Sample, layout: Layout) -> np.ndarray | None:
+        """Dense labels of raw positions (points, pixels, moments) as one class a token, (N,) int with -1 = unknown.
+
+        None leaves it to the core, which takes one label a token as it is, and the most frequent class of each cell of a grid.
+        """
+        return None
+
     def picture(self, sample: Sample) -> np.ndarray | None:
         """(H, W, 3) uint8 for the report, or None."""
         return None

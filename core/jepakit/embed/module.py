@@ -13,7 +13,7 @@ from jepakit.contracts import Batch, Features, Raw, Sample, Tokenizer
 from jepakit.contracts.carriers import MAIN
 from jepakit.data.collate import same_layout, tokenizer_of
 from jepakit.errors import ContractError, DataError
-from jepakit.evaluate.pooling import POOLINGS, pool
+from jepakit.evaluate.pooling import POOLINGS, is_pooling, pool
 from jepakit.model.backbone import Backbone
 
 Level = Literal["sample", "token"]
@@ -22,14 +22,14 @@ Level = Literal["sample", "token"]
 class EncoderModule(nn.Module):
     """Values (B, ...) as the modality stores them → (B, F), or (B, N, D) at token level.
 
-    pooling: one of `jepakit.evaluate.pooling.POOLINGS`. Weights train unless frozen by the caller; jepakit hands it over in
+    pooling: a name that `jepakit.evaluate.pooling` knows. Weights train unless frozen by the caller; jepakit hands it over in
     evaluation mode.
     """
 
     def __init__(self, backbone: Backbone, pooling: str, level: Level = "sample") -> None:
         super().__init__()
-        if pooling not in POOLINGS:
-            raise DataError(f"no pooling named '{pooling}'. There is: {', '.join(POOLINGS)}.")
+        if not is_pooling(pooling):
+            raise DataError(f"no pooling named '{pooling}'. There is: {', '.join(POOLINGS)}, grid:4.")
         self.backbone, self.pooling, self.level = backbone, pooling, level
         depth = backbone.encoder.depth
         self.levels = (depth // 2 - 1,) if pooling.startswith("levels:") and depth > 1 else ()

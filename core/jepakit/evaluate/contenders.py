@@ -29,8 +29,10 @@ def raw_source(train: Reader, test: Reader | None, modality: Modality) -> Featur
     return FeatureSource(raw_features(train, modality), None if test is None else raw_features(test, modality))
 
 
-def with_facts(source: FeatureSource, raw: FeatureSource, task: Task | None) -> FeatureSource:
+def with_facts(source: FeatureSource, raw: FeatureSource | None, task: Task | None) -> FeatureSource:
     """The facts that were read with the raw features, beside those of an encoder; and the kind of labels."""
+    if raw is None:
+        return source
 
     def joined(part: FeatureSet | None, other: FeatureSet | None) -> FeatureSet | None:
         return None if part is None else replace(part, facts=None if other is None else other.facts, stated=task)
@@ -42,9 +44,11 @@ def with_facts(source: FeatureSource, raw: FeatureSource, task: Task | None) -> 
 
 def task_of_reader(reader: Reader) -> Task | None:
     """The kind of labels that the reader states, or what its first label looks like; None without labels."""
+    if (stated := task_of(reader.spec())) is not None:
+        return stated
     sample = reader.read(0)
     labels = label_array([sample.label], [sample.id])
-    return task_of(reader.spec()) or (None if labels is None else inferred(labels))
+    return None if labels is None else inferred(labels)
 
 
 def rivals_of(
@@ -52,6 +56,8 @@ def rivals_of(
 ) -> list[Rival]:
     """The library baseline where the modality has one, on the line of the first probe; fine-tuned encoders where they are asked for."""
     task = task_of_reader(train)
+    if task == "dense" and FINETUNE in config.evaluate.probes:
+        raise ConfigError(f"evaluate.probes: '{FINETUNE}' knows no dense labels yet; leave it out")
     if task is None or task == "dense":
         return []
     samples = Samples(train), None if test is None else Samples(test)

@@ -103,7 +103,7 @@ def lightgbm(task: Task, settings: EvalSettings, seed: int) -> Probe:
     def make(_: float, rows: int) -> Any:
         from lightgbm import LGBMClassifier, LGBMRegressor
 
-        options = {"n_jobs": 1, "deterministic": True, "random_state": seed, "verbose": -1}
+        options: dict[str, Any] = {"n_jobs": 1, "deterministic": True, "random_state": seed, "verbose": -1}
         if task == "regression":
             return _Several(MultiOutputRegressor, LGBMRegressor(**options))
         model = LGBMClassifier(**options)

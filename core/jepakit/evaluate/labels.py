@@ -24,8 +24,10 @@ def task_of(spec: Mapping[str, Any]) -> Task | None:
 
 
 def inferred(labels: np.ndarray) -> Task:
-    """Whole numbers are classes, floating-point numbers are not. A table of whole numbers is many yes and no."""
+    """Whole numbers are classes, floating-point numbers are not. A table of whole numbers is many yes and no, else DataError."""
     if labels.ndim == 2:
+        if labels.dtype.kind in "iu" and not np.isin(labels, (0, 1)).all():
+            raise DataError('labels are rows of whole numbers other than 0 and 1; let the reader say label_kind "dense" or "regression".')
         return "multilabel" if labels.dtype.kind in "iub" else "regression"
     return "classification" if labels.dtype.kind in "iub" else "regression"
 

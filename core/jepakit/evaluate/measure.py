@@ -7,12 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jepakit.errors import DataError
+from jepakit.errors import ContractError, DataError
 from jepakit.evaluate.estimators import Factory
 from jepakit.evaluate.features import FeatureSet
 from jepakit.evaluate.labels import Task
 from jepakit.evaluate.probe import Probe
-from jepakit.evaluate.probes import Fitted, cross_validated, fitted_says, preparation, prepared, probes, with_all_labels, with_few_labels
+from jepakit.evaluate.probes import (
+    Fitted,
+    cross_validated,
+    fitted_says,
+    preparation,
+    prepared,
+    probes,
+    ranked,
+    with_all_labels,
+    with_few_labels,
+)
 from jepakit.evaluate.retrieval import retrieved
 from jepakit.evaluate.samples import Rival
 from jepakit.evaluate.scores import METRICS, OF_SCORES, resample_counts, resampled, value
@@ -20,8 +30,8 @@ from jepakit.evaluate.settings import EvalSettings
 
 ALL = "all"
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "macro_f1"), "dense": ("accuracy", "macro_f1"), "multilabel": ("macro_f1", "auroc"),
-    "regression": ("rmse", "r2"),
+    "classification": ("accuracy", "macro_f1"), "two classes": ("accuracy", "auroc", "macro_f1"),
+    "dense": ("macro_f1", "accuracy", "auprc"), "multilabel": ("macro_f1", "auroc"), "regression": ("rmse", "r2"),
 }  # fmt: skip
 KNOWN = {
     "regression": {"rmse", "mse", "mae", "r2"},
@@ -29,6 +39,8 @@ KNOWN = {
     "classification": {"accuracy", "balanced_accuracy", "macro_f1", "auroc", "auprc"},
 }
 """Metrics that make sense for a kind of labels."""
+PoolingScores = dict[str, dict[str, float]]
+"""encoder or untrained → pooling → cross-validated score on training samples."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +91,29 @@ class _Split:
 
 
 class Measurer:
-    """What is the same for all rounds and contenders: settings, task, seed, probes of plugins. Collects notes."""
+    """What is the same for all rounds and contenders: settings, task, seed, probes of plugins. Collects notes.
 
-    def __init__(self, task: Task, settings: EvalSettings, seed: int, *, others: Mapping[str, Factory] | None = None) -> None:
+    samples: the training samples, whose labels say what kind they are. Tokens with dense labels must be samples of their own by now.
+    """
+
+    def __init__(self, samples: FeatureSet, settings: EvalSettings, seed: int, *, others: Mapping[str, Factory] | None = None) -> None:
+        task, labels = samples.task, samples.labels
+        assert labels is not None
+        if task == "dense" and labels.ndim != 1:
+            raise ContractError(f"dense labels {labels.shape} reached the probes as one sample each; make a sample of every token first.")
         self.task: Task = "classification" if task == "dense" else task
         allowed = KNOWN[self.task]
-        self.metrics = tuple(name for name in settings.metrics if name in allowed) or DEFAULT_METRICS[task]
+        default = "two classes" if task == "classification" and len(np.unique(labels)) == 2 else task
+        self.metrics = tuple(name for name in settings.metrics if name in allowed) or DEFAULT_METRICS[default]
         self.settings = settings.model_copy(update={"metrics": self.metrics})
         self.seed, self.others = seed, others
         self.dense = task == "dense"
         self.notes: list[str] = []
 
-    def round(self, cut: Round) -> tuple[list[Measured], dict[str, float]]:
-        """All values of one round, and the cross-validated score of every pooling."""
+    def round(self, cut: Round) -> tuple[list[Measured], PoolingScores]:
+        """All values of one round, and the cross-validated scores of every pooling."""
         scores = self.pooling_scores(cut.sources["encoder"].train, cut.sources["untrained"].train)
-        pooling = max(scores, key=lambda name: scores[name])
+        pooling = best(scores["encoder"])
         found: list[Measured] = []
         for name, source in cut.sources.items():
             split = self.prepare(source, pooling if name != "raw" else next(iter(source.train.by_pooling)))
@@ -102,8 +122,11 @@ class Measurer:
             found.extend(self._rival(rival, cut.sources["encoder"]))
         return found, scores
 
-    def pooling_scores(self, encoder: FeatureSet, untrained: FeatureSet) -> dict[str, float]:
-        """Cross-validated score of every candidate both encoders have, on training samples, by the first probe at fixed strength."""
+    def pooling_scores(self, encoder: FeatureSet, untrained: FeatureSet) -> PoolingScores:
+        """Cross-validated score of every candidate both encoders have, on training samples, by the first probe at fixed strength.
+
+        The encoder's choose; the untrained ones show how much of them the pooling alone brings.
+        """
         assert encoder.labels is not None
         able = [probe for probe in self._probes(encoder.labels) if probe.wants == "vector"]
         linear = EvalSettings(**{**self.settings.model_dump(), "probes": ("linear",)})
@@ -112,16 +135,14 @@ class Measurer:
         names = [name for name in names if name in untrained.by_pooling]
         if not names:
             raise DataError(f"none of the poolings {', '.join(self.settings.poolings)} is available for this encoder and data; add 'mean'.")
-        if len(names) == 1:
-            return {names[0]: float("nan")}
-        return {name: self._pooling_score(probe, encoder, name) for name in names}
+        both = {"encoder": encoder, "untrained": untrained}
+        return {row: {name: self._pooling_score(probe, features, name) for name in names} for row, features in both.items()}
 
     def _pooling_score(self, probe: Probe, encoder: FeatureSet, name: str) -> float:
         assert encoder.labels is not None
         x = self._centred(encoder, name)
         x = prepared(preparation(x, self.settings, self.seed), x)
-        score = cross_validated(probe, probe.few(1), x, encoder.labels, groups=encoder.groups, settings=self.settings, seed=self.seed)
-        return -np.inf if np.isnan(score) else float(score)
+        return cross_validated(probe, probe.few(1), x, encoder.labels, groups=encoder.groups, settings=self.settings, seed=self.seed)
 
     def prepare(self, source: FeatureSource, pooling: str) -> _Split:
         """Features under one pooling through a preparation fitted on training samples; facts beside them."""
@@ -213,11 +234,6 @@ class Measurer:
             self.notes.append(sentence)
 
 
-def ranked(truth: np.ndarray, fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
-    """Truth (M, C) of 0 and 1 and scores (draws, M, C); of two classes the second one alone."""
-    assert fitted.scores is not None
-    assert fitted.classes is not None
-    if truth.ndim == 2:
-        return truth, fitted.scores
-    onehot = (truth[:, None] == fitted.classes).astype(np.int64)
-    return (onehot[:, 1:], fitted.scores[..., 1:]) if len(fitted.classes) == 2 else (onehot, fitted.scores)
+def best(scores: Mapping[str, float]) -> str:
+    """The pooling of highest score, the first of equals; one that could not be scored comes last."""
+    return max(scores, key=lambda name: -np.inf if np.isnan(scores[name]) else scores[name])

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
-from jepakit.errors import ConfigError, unknown_name
+from jepakit.errors import ConfigError, ContractError, unknown_name
 from jepakit.evaluate.estimators import FACTORIES, Factory
 from jepakit.evaluate.labels import Task, inferred
 from jepakit.evaluate.probe import Probe
@@ -52,8 +52,10 @@ def probes(
     """The probes that the settings name and that know the task, in that order. others: factories of plugins, by name.
 
     Raises:
-        ConfigError: for a name that nobody knows.
+        ConfigError: for a name that nobody knows. ContractError: for dense labels, whose tokens must have become samples (`dense`).
     """
+    if task == "dense":
+        raise ContractError("probes know no dense labels; make a sample of every token first (jepakit.evaluate.dense).")
     known = {**FACTORIES, **(others or {})}
     made = []
     for name in settings.probes:
@@ -86,7 +88,7 @@ def cross_validated(
 ) -> float:
     """Mean score over folds of at most `max_fit_rows` training rows; NaN when there are too few to split.
 
-    The score is the first of the metrics asked for where it is one of predictions, else the estimator's own (accuracy, or R²).
+    The score is the first of the metrics asked for; the estimator's own (accuracy, or R²) where that is about no single prediction.
     """
     rows = subsample(len(x), settings.max_fit_rows, seed)
     x, labels, groups = x[rows], labels[rows], None if groups is None else groups[rows]
@@ -99,8 +101,13 @@ def cross_validated(
 
 
 def _score(estimator: Any, x: np.ndarray, labels: np.ndarray, settings: EvalSettings) -> float:
+    """The first metric of one fold, the higher the better."""
     name = settings.metrics[0] if settings.metrics else "accuracy"
-    if name in OF_SCORES or name in ("accuracy", "r2") or name.startswith(("recall", "mean_average")):
+    if name in OF_SCORES:
+        said = fitted_says(estimator, x)
+        found = np.nan if said.scores is None else measured(METRICS[name], *ranked(labels, said))
+        return float(found) if np.isfinite(found) else float(estimator.score(x, labels))
+    if name in ("accuracy", "r2") or name.startswith(("recall", "mean_average")):
         return float(estimator.score(x, labels))
     return (-1 if name in LOWER_IS_BETTER else 1) * measured(METRICS[name], labels, np.asarray(estimator.predict(x))[None])
 
@@ -157,6 +164,16 @@ def fitted_says(estimator: Any, test: Any, *, option: float = 0.0, converged: bo
     return Fitted(
         predictions[None], option, converged, scores[None], np.asarray(getattr(estimator, "classes_", np.arange(scores.shape[1])))
     )
+
+
+def ranked(truth: np.ndarray, fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
+    """Truth (M, C) of 0 and 1 and scores (draws, M, C); of two classes the second one alone."""
+    assert fitted.scores is not None
+    assert fitted.classes is not None
+    if truth.ndim == 2:
+        return truth, fitted.scores
+    onehot = (truth[:, None] == fitted.classes).astype(np.int64)
+    return (onehot[:, 1:], fitted.scores[..., 1:]) if len(fitted.classes) == 2 else (onehot, fitted.scores)
 
 
 def _fit(estimator: Any, x: np.ndarray, labels: np.ndarray, settings: EvalSettings) -> bool:

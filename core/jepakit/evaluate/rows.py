@@ -15,7 +15,7 @@ import numpy as np
 
 from jepakit.errors import DataError
 from jepakit.evaluate.estimators import Factory
-from jepakit.evaluate.measure import ALL, FeatureSource, Measured, Measurer, Round
+from jepakit.evaluate.measure import ALL, FeatureSource, Measured, Measurer, PoolingScores, Round, best
 from jepakit.evaluate.samples import Rival
 from jepakit.evaluate.scores import across_folds, interval
 from jepakit.evaluate.settings import EvalSettings
@@ -48,14 +48,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All rows, the pooling that was chosen with its cross-validated score, and what follows from them.
+    """All rows, the pooling that was chosen, and what follows from them.
 
+    pooling_scores, pooling_scores_untrained: cross-validated on training samples, encoder and untrained; the first metric, errors with
+    a minus, None where samples were too few. Pooling decides as much as training does, and the gain differs by pooling.
     data, test: what it was made of, in words. health: spread, rank and cosine of encoder and untrained. notes: what to know besides.
     """
 
     rows: tuple[Row, ...]
     pooling: str
-    pooling_scores: Mapping[str, float]
+    pooling_scores: Mapping[str, float | None]
     verdict: Literal["learned", "not learned", "unclear"]
     sentence: str
     run: str = ""
@@ -63,6 +65,7 @@ class Evaluation:
     test: str = ""
     health: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    pooling_scores_untrained: Mapping[str, float | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What `evaluation.json` holds and `--json` prints."""
@@ -94,7 +97,7 @@ def evaluate(
     sources = {"encoder": encoder, "untrained": untrained} | ({} if raw is None else {"raw": raw})
     _check(sources)
     rounds, test = _rounds(sources, rivals, settings, seed)
-    measurer = Measurer(encoder.train.task, settings, seed, others=others)
+    measurer = Measurer(encoder.train, settings, seed, others=others)
     measured = [measurer.round(cut) for cut in rounds]
     whole = measured[0][0] if len(rounds) == 1 else _means([found for found, _ in measured], seed)
     rows = [_row(one) for one in whole]
@@ -106,7 +109,19 @@ def evaluate(
     health = {name: sources[name].train.health() for name in ("encoder", "untrained")}
     word, sentence = judge(judged, health)
     notes = (*measurer.notes, *sentences)
-    return Evaluation(tuple(rows), pooling, scores, word, sentence, run=run, data=data, test=test, health=health, notes=notes)
+    return Evaluation(
+        tuple(rows),
+        pooling,
+        scores["encoder"],
+        word,
+        sentence,
+        run=run,
+        data=data,
+        test=test,
+        health=health,
+        notes=notes,
+        pooling_scores_untrained=scores["untrained"],
+    )
 
 
 def _row(one: Measured) -> Row:
@@ -135,14 +150,19 @@ def _paired(parts: Sequence[Measured], seed: int) -> np.ndarray:
     return across_folds(np.stack([one.samples[:fewest] for one in parts]), seed)
 
 
-def _poolings(rounds: Sequence[Round], found: Sequence[Mapping[str, float]]) -> tuple[str, dict[str, float], tuple[str, ...]]:
+def _poolings(rounds: Sequence[Round], found: Sequence[PoolingScores]) -> tuple[str, dict[str, dict[str, float | None]], tuple[str, ...]]:
     """The pooling chosen most often, mean scores, and where folds differ a note that says so."""
-    chosen = Counter(max(scores, key=lambda name: scores[name]) for scores in found)
-    shared = [name for name in found[0] if all(name in scores for scores in found)]
-    scores = {name: float(np.nan_to_num(np.mean([scores[name] for scores in found]), nan=0.0, neginf=0.0)) for name in shared}
+    chosen = Counter(best(scores["encoder"]) for scores in found)
+    shared = [name for name in found[0]["encoder"] if all(name in scores["encoder"] for scores in found)]
+    scores = {row: {name: _mean([part[row][name] for part in found]) for name in shared} for row in found[0]}
     counts = ", ".join(f"{name} in {times}" for name, times in chosen.most_common())
     note = (f"each of {len(rounds)} folds chose its pooling on its own training samples: {counts}.",) if len(rounds) > 1 else ()
     return chosen.most_common(1)[0][0], scores, note
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    mean = float(np.mean(values))
+    return mean if np.isfinite(mean) else None
 
 
 def _check(sources: Mapping[str, FeatureSource]) -> None:

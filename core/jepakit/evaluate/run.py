@@ -17,6 +17,7 @@ from jepakit.contracts.carriers import to_device
 from jepakit.data.loader import eval_batches
 from jepakit.errors import ConfigError, DataError
 from jepakit.evaluate.contenders import plugin_probes, raw_source, rivals_of, with_facts
+from jepakit.evaluate.dense import MOST, TokenLabels, extract_tokens
 from jepakit.evaluate.features import TOKENS, FeatureSet, extract
 from jepakit.evaluate.labels import task_of
 from jepakit.evaluate.rows import Evaluation, FeatureSource, evaluate
@@ -54,8 +55,10 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
     for name, parts in (("encoder", trained), ("untrained", untrained)):
         emit({"event": "features", "row": name})
         sources[name] = features_of(config, parts, train_reader, test_reader)
-    emit({"event": "features", "row": "raw"})
-    raw = raw_source(train_reader, test_reader, modality)
+    raw = None
+    if task_of(train_reader.spec()) != "dense":  # raw features are one vector a sample, dense labels are many
+        emit({"event": "features", "row": "raw"})
+        raw = raw_source(train_reader, test_reader, modality)
     sources = {name: with_facts(source, raw, task_of(train_reader.spec())) for name, source in sources.items()}
     contenders = {name: (parts, chosen_backbone(config, parts)) for name, parts in (("encoder", trained), ("untrained", untrained))}
     emit({"event": "probes"})
@@ -72,7 +75,8 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
             data=data,
         )
     disk.replace_file(out / EVALUATION, json.dumps(found.to_json(), indent=1).encode())
-    keep_map(out, sources["encoder"], found.pooling, modality, train_reader, test_reader)
+    if raw is not None:
+        keep_map(out, sources["encoder"], found.pooling, modality, train_reader, test_reader)
     host.tell(
         "after_eval", {"run": str(out), "rows": found.to_json()["rows"]}, lambda sentence: emit({"event": "warning", "sentence": sentence})
     )
@@ -138,6 +142,10 @@ def features_of(config: RunConfig, parts: Parts, train: Reader, test: Reader | N
         return features
 
     def of(reader: Reader) -> FeatureSet:
+        if task_of(train.spec()) == "dense":
+            labelled = eval_batches(TokenLabels(reader, parts.tokenizers, parts.modality), BATCH, parts.tokenizers)
+            share = min(config.evaluate.dense_tokens, max(1, MOST // max(len(reader), 1)))
+            return extract_tokens(embed, labelled, most=share, seed=config.train.seed)
         return extract(embed, eval_batches(reader, BATCH, parts.tokenizers), kinds)
 
     return FeatureSource(of(train), None if test is None else of(test))

@@ -39,7 +39,7 @@ class EvalSettings(Settings):
     )
     facts: bool = Field(True, description="put the numbers of the samples' meta['facts'] beside the features of every row")
     classical: bool = Field(True, description="the modality's library baseline as a row of its own")
-    dense_tokens: int = Field(200_000, ge=100, description="labelled training tokens kept for dense labels; all test tokens are judged")
+    dense_tokens: int = Field(256, ge=1, description="labelled tokens looked at in a sample with dense labels; at most 20,000 in all")
     finetune_steps: int = Field(300, ge=1, description="optimiser steps of full fine-tuning")
     finetune_rate: float = Field(3e-4, gt=0, description="peak learning rate of full fine-tuning; the head learns ten times as fast")
     budgets: tuple[int, ...] = Field((1, 5, 20), description="labels a class, beside all of them")

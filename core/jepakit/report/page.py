@@ -29,7 +29,7 @@ from jepakit.report.artifacts import (
     read_steps,
 )
 from jepakit.report.embedding import embedding_content
-from jepakit.report.table import Line, arrange, number
+from jepakit.report.table import Line, arrange, number, pooling_lines
 
 T = TypeVar("T")
 NOT_EVALUATED = "not evaluated yet: jepakit eval RUN --data …"
@@ -173,7 +173,7 @@ def _results(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
         "plots": plots,
         "colours": figures.row_keys(table.rows),
         "pooling": str(evaluation.get("pooling") or ""),
-        "pooling_scores": [(name, number(float(score))) for name, score in scores.items()],
+        "pooling_scores": pooling_lines(scores, evaluation.get("pooling_scores_untrained") or {}),
         "sources": [(name, str(evaluation[name])) for name in ("data", "test") if evaluation.get(name)],
         "health": _health(evaluation.get("health") or {}),
         "notes": [str(note) for note in evaluation.get("notes") or ()],

@@ -96,6 +96,19 @@ def number(value: float) -> str:
     return f"{value:.4g}" if value == 0 or abs(value) >= 1e-4 else f"{value:.2e}"
 
 
+def pooling_lines(encoder: Mapping[str, float | None], untrained: Mapping[str, float | None]) -> list[tuple[str, str, str, str]]:
+    """(pooling, score of the encoder, of the untrained one, the gain) as text, a dash for what was not scored."""
+    lines = []
+    for name, ours in encoder.items():
+        scores = [math.nan if score is None else float(score) for score in (ours, untrained.get(name))]
+        lines.append((name, *(_score(score) for score in (*scores, scores[0] - scores[1]))))
+    return lines
+
+
+def _score(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "–"
+
+
 def _line(key: tuple[str, str, str], group: Mapping[str, Interval], rows: tuple[str, ...]) -> Line:
     probe, labels, metric = key
     choose = min if metric in LOWER_IS_BETTER else max

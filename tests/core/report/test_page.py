@@ -61,7 +61,8 @@ def make_run(run: Path, name: str = "plain", verdict: str = "learned") -> Path:
         {"row": row, "probe": "linear", "labels": "all", "metric": "accuracy", "value": v, "low": v - 0.1, "high": v + 0.1}
         for row, v in values
     ]
-    evaluation = {"rows": rows, "pooling": name, "pooling_scores": {name: 0.5}, "verdict": verdict, "sentence": f"So it is: {name}."}
+    evaluation = {"rows": rows, "pooling": name, "verdict": verdict, "sentence": f"So it is: {name}."}
+    evaluation |= {"pooling_scores": {name: 0.5}, "pooling_scores_untrained": {name: 0.125}}
     (run / "evaluation.json").write_text(
         json.dumps(
             {
@@ -84,7 +85,19 @@ def make_run(run: Path, name: str = "plain", verdict: str = "learned") -> Path:
 
 def test_whole_run_shows_every_section_and_loads_nothing(tmp_path: Path) -> None:
     page = read(make_run(tmp_path))
-    for words in ("Learned", "So it is: plain.", "70.0 %", "60.0 – 80.0", "Rank of the embeddings", "plain/1", "PCA of the 9", "python"):
+    for words in (
+        "Learned",
+        "So it is: plain.",
+        "70.0 %",
+        "60.0 – 80.0",
+        "Rank of the embeddings",
+        "plain/1",
+        "PCA of the 9",
+        "python",
+        "0.500",
+        "0.125",
+        "0.375",
+    ):
         assert words in page.text
     assert not any(sentence in page.text for sentence in PARTS.values())
     assert page.loads
