@@ -9,6 +9,7 @@ AUDIO = "jepakit_modalities.audio"
 IMAGE = "jepakit_modalities.image"
 POINTS = "jepakit_modalities.pointcloud"
 TABLE = "jepakit_modalities.table"
+SERIES = "jepakit_modalities.timeseries"
 
 
 @hookimpl
@@ -25,7 +26,9 @@ def register_components() -> list[ComponentSpec]:
             f"{IMAGE}.tokenizer:PatchSettings",
             "square patches, one token each",
         ),
-        ComponentSpec("modality", "table", f"{TABLE}.modality:TableModality", summary="rows of csv, Parquet or npz tables, any column types"),
+        ComponentSpec(
+            "modality", "table", f"{TABLE}.modality:TableModality", summary="rows of csv, Parquet or npz tables, any column types"
+        ),
         ComponentSpec("view", "image-crop", f"{IMAGE}.views:CropView", f"{IMAGE}.views:CropSettings", "random resized crop and flip"),
         ComponentSpec("modality", "pointcloud", f"{POINTS}.modality:PointCloudModality", summary="points with or without features"),
         ComponentSpec(
@@ -49,6 +52,19 @@ def register_components() -> list[ComponentSpec]:
             extra="audio",
         ),
         ComponentSpec("view", "audio-clip", f"{AUDIO}.views:ClipView", f"{AUDIO}.views:ClipViewSettings", "crop, shift, speed, loudness"),
+        ComponentSpec(
+            "modality", "timeseries", f"{SERIES}.modality:TimeSeriesModality", summary="series of any length, rate and number of channels"
+        ),
+        ComponentSpec(
+            "tokenizer",
+            "series-patch",
+            f"{SERIES}.tokenizer:SeriesTokenizer",
+            f"{SERIES}.tokenizer:SeriesSettings",
+            "patches along time, of all channels or of each",
+        ),
+        ComponentSpec(
+            "view", "series-jitter", f"{SERIES}.views:JitterView", f"{SERIES}.views:JitterSettings", "a shifted, scaled window with noise"
+        ),
     ]
 
 
@@ -59,5 +75,13 @@ def register_recipes() -> list[RecipeSpec]:
         RecipeSpec("image", "image", f"{IMAGE}:recipes/image.yaml", "I-JEPA on images", "arXiv 2301.08243"),
         RecipeSpec(
             "image-quick", "image", f"{IMAGE}:recipes/image_quick.yaml", "I-JEPA in two minutes on small images", "arXiv 2301.08243"
+        ),
+        RecipeSpec("timeseries", "timeseries", f"{SERIES}:recipes/timeseries.yaml", "TS-JEPA on series of any length", "arXiv 2509.25449"),
+        RecipeSpec(
+            "timeseries-forecast",
+            "timeseries",
+            f"{SERIES}:recipes/timeseries_forecast.yaml",
+            "TS-JEPA with a linear forecasting head",
+            "arXiv 2509.25449",
         ),
     ]

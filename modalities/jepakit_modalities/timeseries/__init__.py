@@ -1,0 +1,1 @@
+"""Time series: (C, T) float32 recordings, NaN where a value is missing."""

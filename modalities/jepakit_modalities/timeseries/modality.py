@@ -1,0 +1,42 @@
+"""What a time series is: how it is opened, made up, looked at, and what its raw features are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
+from jepakit_modalities.timeseries.classical import baseline, flat
+from jepakit_modalities.timeseries.picture import drawn, masked
+from jepakit_modalities.timeseries.sources import open_series
+from jepakit_modalities.timeseries.synthetic import glides
+
+SPLITS = ("train", "test", "all")
+
+
+class TimeSeriesModality(Modality):
+    """Series (C, T) float32 of any length and channel count, NaN where a value is missing."""
+
+    name = "timeseries"
+
+    def open(self, source: str, split: str) -> Reader:
+        if split not in SPLITS:
+            raise DataError(f"{source}: no split '{split}'; there is {', '.join(SPLITS)}")
+        return open_series(source, split)
+
+    def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
+        return glides(count, seed, split)
+
+    def raw_features(self, sample: Sample) -> np.ndarray:
+        """Values, gaps bridged, at one length for all samples of a source, flattened."""
+        return flat(sample)
+
+    def classical(self, task: str) -> tuple[str, Any] | None:
+        return baseline(task)
+
+    def picture(self, sample: Sample) -> np.ndarray:
+        return drawn(sample)
+
+    def mask_picture(self, sample: Sample, layout: Layout, plan: MaskPlan) -> np.ndarray | None:
+        return masked(sample, layout, plan)
