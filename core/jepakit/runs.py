@@ -62,7 +62,7 @@ class RunFolder:
     def open(cls, path: Path) -> Self:
         """An existing run, to go on with it. JepakitError when it is none, or when another process owns it."""
         if not (path / CONFIG).is_file():
-            raise JepakitError(f"{path} is not a run: it has no {CONFIG}; `jepakit runs list` shows the runs there are")
+            raise JepakitError(f"{path} is not a run: it has no {CONFIG}; give the folder that `jepakit train … --out` wrote")
         with _readable_errors(path):
             return cls(path, _lock(path))
 
@@ -110,6 +110,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """config.yaml of a run; JepakitError when it is missing or not a mapping."""
     try:
         config = yaml.safe_load((path / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise JepakitError(f"{path} is not a run: it has no {CONFIG}; give the folder that `jepakit train … --out` wrote") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise JepakitError(f"{path / CONFIG} can't be read: {error}") from error
     if not isinstance(config, dict):

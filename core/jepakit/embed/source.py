@@ -62,7 +62,7 @@ def load_kept(path: Path, host: Host, which: str = "latest") -> Kept:
     if (path / MODEL_CONFIG).is_file():
         return from_export(path, host)
     what = f"has neither {CONFIG} (a run) nor {MODEL_CONFIG} (an exported model)" if path.is_dir() else "is not a folder"
-    raise JepakitError(f"{path} {what}; give the folder of a run: `jepakit runs list` shows the runs there are")
+    raise JepakitError(f"{path} {what}; give the folder of a run, which `jepakit train … --out` wrote")
 
 
 def from_run(path: Path, host: Host, which: str) -> Kept:

@@ -49,6 +49,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("train image --data nowhere --out run", 1, "nowhere"),
         ("train image --data nowhere --dry-run", 1, "nowhere"),
         ("resume nowhere", 1, "nowhere is not a run"),
+        ("eval nowhere --data bundled:digits", 1, "nowhere is not a run"),
         ("eval nowhere --data x", 1, "nowhere"),
         ("eval", 2, "Missing argument"),
         ("report nowhere", 1, "nowhere"),
