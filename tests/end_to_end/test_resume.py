@@ -86,6 +86,7 @@ def test_sigterm_saves_and_exits_143(whole: Path, tmp_path: Path) -> None:
     assert_same(run, whole)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # on a machine with one core
 def test_data_workers_change_nothing(whole: Path, tmp_path: Path) -> None:
     train(small("data.workers=2"), discover(), "bundled:digits", tmp_path / "workers", lambda event: None)
     assert_same(tmp_path / "workers", whole)

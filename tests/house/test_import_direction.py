@@ -15,7 +15,20 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core"
 FLOORS = (
     ("errors", "specs", "hookspecs", "settings", "disk", "strict_yaml"),
-    ("contracts", "layouts", "memory", "crossrank", "measures", "density", "schedule", "precision", "horizon", "runs", "overrides", "config_errors"),
+    (
+        "contracts",
+        "layouts",
+        "memory",
+        "crossrank",
+        "measures",
+        "density",
+        "schedule",
+        "precision",
+        "horizon",
+        "runs",
+        "overrides",
+        "config_errors",
+    ),
     ("plugin_host", "builtin", "objectives", "objectives_agreement", "targets_transform", "maskers", "checkpoint"),
     ("model", "recipes", "scaffold"),
     ("targets", "targets_composed", "jepa"),

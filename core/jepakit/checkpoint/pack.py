@@ -98,7 +98,10 @@ def export_weights(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str,
 def _refuse(prefix: str, wrong: Mapping[str, Iterable[str]]) -> None:
     found = [f"{what}: {_few(sorted(names))}" for what, names in wrong.items() if names]
     if found:
-        raise CheckpointError(f"the checkpoint does not fit '{prefix}': {'; '.join(found)}. Use the config it was trained with, and data of the same channels or columns.")
+        raise CheckpointError(
+            f"the checkpoint does not fit '{prefix}': {'; '.join(found)}. "
+            "Use the config it was trained with, and data of the same channels or columns."
+        )
 
 
 def _few(names: list[str]) -> str:

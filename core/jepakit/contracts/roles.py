@@ -83,7 +83,10 @@ class Tokenizer(nn.Module, ABC):
         Raises `ContractError` where values are whole numbers, unless a tokenizer that scales those by their format says how.
         """
         if not raw.values.is_floating_point():
-            raise ContractError(f"{type(self).__name__} says not how {raw.values.dtype} values become continuous; give it floating-point data")
+            raise ContractError(
+                f"{type(self).__name__} says not how {raw.values.dtype} values become continuous; "
+                "give it floating-point data"
+            )
         return raw
 
 
