@@ -84,8 +84,7 @@ class Tokenizer(nn.Module, ABC):
         """
         if not raw.values.is_floating_point():
             raise ContractError(
-                f"{type(self).__name__} says not how {raw.values.dtype} values become continuous; "
-                "give it floating-point data"
+                f"{type(self).__name__} says not how {raw.values.dtype} values become continuous; give it floating-point data"
             )
         return raw
 
