@@ -90,7 +90,9 @@ def extract_tokens(embed: Callable[[Batch], Features], batches: Iterable[Batch],
         DataError: if a sample has no label, labels and tokens differ in number, or no token has a label.
     """
     parts: dict[str, list[np.ndarray]] = {}
-    labels, groups, ids = [], [], []
+    labels: list[np.ndarray] = []
+    groups: list[str] = []
+    ids: list[str] = []
     with torch.inference_mode():
         for batch in batches:
             features = embed(batch)

@@ -20,6 +20,7 @@ from jepakit.evaluate.probes import (
     prepared,
     probes,
     ranked,
+    wants_scores,
     with_all_labels,
     with_few_labels,
 )
@@ -192,7 +193,7 @@ class Measurer:
         self._note(f"{rival.row}, {rival.probe}: {rival.title}.")
         estimator = rival.make()
         estimator.fit(rival.train, train.labels)
-        fitted = fitted_says(estimator, rival.test)
+        fitted = fitted_says(estimator, rival.test, scores=wants_scores(self.settings))
         counts = resample_counts(len(test.labels), self.settings.resamples, self.seed, test.groups)
         for metric in self.metrics:
             yield from self._value(rival.row, rival.probe, ALL, metric, fitted, test.labels, counts)

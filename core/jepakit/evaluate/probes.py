@@ -127,7 +127,7 @@ def with_all_labels(
     option = choose(probe, x, labels, groups=groups, settings=settings, seed=seed)
     estimator = probe.make(option, len(x))
     converged = _fit(estimator, x, labels, settings)
-    return fitted_says(estimator, test, option=option, converged=converged)
+    return fitted_says(estimator, test, option=option, converged=converged, scores=wants_scores(settings))
 
 
 def with_few_labels(
@@ -135,11 +135,12 @@ def with_few_labels(
 ) -> Fitted:
     """`draws` fits on `budget` rows a class, each drawn anew; the option is fixed, since so few labels can't choose one."""
     option, said = probe.few(budget), []
+    first_of_scores = bool(OF_SCORES.intersection(settings.metrics[:1]))
     for draw in range(settings.draws):
         rows = few_labels(labels, budget, draw, seed)
         estimator = probe.make(option, len(rows))
         converged = _fit(estimator, x[rows], labels[rows], settings)
-        said.append(fitted_says(estimator, test, option=option, converged=converged))
+        said.append(fitted_says(estimator, test, option=option, converged=converged, scores=first_of_scores))
     scores = [one.scores for one in said if one.scores is not None]
     return Fitted(
         np.concatenate([one.predictions for one in said]),
@@ -150,20 +151,24 @@ def with_few_labels(
     )
 
 
-def fitted_says(estimator: Any, test: Any, *, option: float = 0.0, converged: bool = True) -> Fitted:
-    """Predictions and, where the estimator can order samples, scores: probabilities, else the decision function."""
+def wants_scores(settings: EvalSettings) -> bool:
+    """Whether some metric ranks samples; asking an estimator for scores costs as much as asking it for predictions."""
+    return bool(OF_SCORES.intersection(settings.metrics))
+
+
+def fitted_says(estimator: Any, test: Any, *, option: float = 0.0, converged: bool = True, scores: bool = True) -> Fitted:
+    """Predictions and, where asked for and the estimator can order samples, scores: probabilities, else the decision function."""
     predictions = np.asarray(estimator.predict(test))
     kind = next((name for name in ("predict_proba", "decision_function") if hasattr(estimator, name)), None)
-    if kind is None:
+    if kind is None or not scores:
         return Fitted(predictions[None], option, converged)
     found = getattr(estimator, kind)(test)
     if isinstance(found, list):  # nearest neighbours of several labels: one (M, 2) a label, (M, 1) where it never varies
         found = np.stack([part[:, 1] if part.shape[1] > 1 else np.zeros(len(part)) for part in found], axis=1)
-    scores = np.asarray(found, dtype=np.float64)
-    scores = np.stack((-scores, scores), axis=1) if scores.ndim == 1 else scores
-    return Fitted(
-        predictions[None], option, converged, scores[None], np.asarray(getattr(estimator, "classes_", np.arange(scores.shape[1])))
-    )
+    ranks = np.asarray(found, dtype=np.float64)
+    ranks = np.stack((-ranks, ranks), axis=1) if ranks.ndim == 1 else ranks
+    classes = np.asarray(getattr(estimator, "classes_", np.arange(ranks.shape[1])))
+    return Fitted(predictions[None], option, converged, ranks[None], classes)
 
 
 def ranked(truth: np.ndarray, fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:

@@ -120,6 +120,8 @@ METRICS: dict[str, Metric] = {
 OF_SCORES = frozenset({"auroc", "auprc"})
 """Metrics of scores (M, C) rather than of predictions."""
 LOWER_IS_BETTER = frozenset({"mse", "rmse", "mae", "log_loss", "error"})
+MOST_ENTRIES = 4_000_000
+"""Entries of the part of a matrix of counts that a metric sees at once: ranking metrics make several copies of it."""
 MOST_COUNTS, FEWEST_RESAMPLES = 40_000_000, 100
 """Entries of a matrix of counts (320 MB), and the resamples that are made even if it grows larger."""
 
@@ -146,7 +148,9 @@ def resampled(metric: Metric, truth: np.ndarray, predictions: np.ndarray, counts
 
     predictions: (draws, M).
     """
-    by_draw = np.stack([metric(counts, truth, prediction) for prediction in predictions])
+    rows = max(1, MOST_ENTRIES // max(len(truth), 1))
+    blocks = [counts[start : start + rows] for start in range(0, len(counts), rows)]
+    by_draw = np.stack([np.concatenate([metric(block, truth, prediction) for block in blocks]) for prediction in predictions])
     if len(predictions) == 1:
         return np.asarray(by_draw[0])
     draws = resample_counts(len(predictions), len(counts), seed + 1)

@@ -100,8 +100,8 @@ def pooling_lines(encoder: Mapping[str, float | None], untrained: Mapping[str, f
     """(pooling, score of the encoder, of the untrained one, the gain) as text, a dash for what was not scored."""
     lines = []
     for name, ours in encoder.items():
-        scores = [math.nan if score is None else float(score) for score in (ours, untrained.get(name))]
-        lines.append((name, *(_score(score) for score in (*scores, scores[0] - scores[1]))))
+        score, other = (math.nan if value is None else float(value) for value in (ours, untrained.get(name)))
+        lines.append((name, _score(score), _score(other), _score(score - other)))
     return lines
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,8 @@ class Evaluation:
     pooling: str = "mean+std"
     sentence: str = "The encoder learned."
     notes: tuple[str, ...] = ("few labels",)
+    pooling_scores: Mapping[str, float | None] = field(default_factory=lambda: {"mean": 0.2, "mean+std": 0.75})
+    pooling_scores_untrained: Mapping[str, float | None] = field(default_factory=lambda: {"mean": None, "mean+std": 0.25})
 
     def to_json(self) -> dict[str, Any]:
         row = {"probe": "linear", "labels": "all", "metric": "accuracy", "low": 0.1, "high": 0.3}
@@ -63,8 +66,9 @@ class Engine(ModuleType):
         self.asked["resume"] = run
         return self.result
 
-    def evaluate_run(self, run: Path, host: Any, data: str, test: str | None, emit: Any) -> Evaluation:
+    def evaluate_run(self, run: Path, host: Any, data: str, test: str | None, emit: Any, overrides: Sequence[str] = ()) -> Evaluation:
         self.asked["eval"] = (run, data, test)
+        self.asked["overrides"] = tuple(overrides)
         return Evaluation()
 
 
@@ -125,9 +129,10 @@ def test_exit_code_of_the_run_is_that_of_the_command(engine: Engine) -> None:
 
 
 def test_eval_prints_rows_pooling_and_verdict(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", "r", "--data", "D", "--test", "T"]) == 0
+    assert main(["eval", "r", "--data", "D", "--test", "T", "--set", "evaluate.draws=3"]) == 0
+    assert engine.asked["overrides"] == ("evaluate.draws=3",)
     out = capsys.readouterr().out
-    for part in ("encoder", "25.0 % (10.0 – 30.0) *", "20.0 %", "mean+std", "few labels", "The encoder learned."):
+    for part in ("encoder", "25.0 % (10.0 – 30.0) *", "20.0 %", "mean+std *", "0.500", "few labels", "The encoder learned."):
         assert part in out
     assert engine.asked["eval"] == (Path("r"), "D", "T")
 
