@@ -71,12 +71,12 @@ def headers(path: Path, options: EcgOptions) -> list[Path]:
 
 def from_wfdb(header: Path) -> Record:
     """One record with its beat annotations, if it has some."""
-    import wfdb
-
     name = str(header.with_suffix(""))
     try:
         with catch_warnings():
-            simplefilter("ignore")  # wfdb 4.3 uses what newer pandas deprecates
+            simplefilter("ignore")  # wfdb 4.3 uses what newer pandas deprecates, already when it is imported
+            import wfdb
+
             record = wfdb.rdrecord(name)
             notes = wfdb.rdann(name, "atr") if header.with_suffix(".atr").is_file() else None
         signal = np.asarray(record.p_signal, dtype=np.float32).T

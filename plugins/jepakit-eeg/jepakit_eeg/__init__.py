@@ -1,0 +1,1 @@
+"""Electroencephalograms: (C, T) float32, a row an electrode."""

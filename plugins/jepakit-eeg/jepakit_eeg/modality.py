@@ -1,0 +1,64 @@
+"""What an electroencephalogram is: how it is opened, made up, looked at, and what its raw features are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
+from jepakit_eeg.classical import BandPower, powers
+from jepakit_eeg.options import parsed
+from jepakit_eeg.recordings import recordings
+from jepakit_modalities.timeseries.picture import drawn, masked
+from jepakit_modalities.timeseries.reader import SeriesReader
+from jepakit_modalities.timeseries.recordings import Recordings
+
+SPLITS = ("train", "test", "all")
+NAMES, RATE, SECONDS = ("Oz", "O1", "O2", "POz"), 128.0, 2.0
+
+
+class EegModality(Modality):
+    """EEG (C, T) float32, NaN where a value is missing; rate, electrode names and units in `meta`, the subject as group."""
+
+    name = "eeg"
+
+    def open(self, source: str, split: str) -> Reader:
+        if split not in SPLITS:
+            raise DataError(f"{source}: no split '{split}'; there is {', '.join(SPLITS)}")
+        path, options = parsed(source)
+        return SeriesReader(recordings(Path(path).expanduser(), options), kind="eeg")
+
+    def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
+        made = [flicker(seed, int(split == "test"), index) for index in range(count)]
+        ids = [f"synthetic/{split}/{index}" for index in range(count)]
+        series = [signal for signal, _ in made]
+        return SeriesReader(Recordings(series, ids, [label for _, label in made], rate_hz=RATE, channel_names=NAMES), kind="eeg")
+
+    def raw_features(self, sample: Sample) -> np.ndarray:
+        """Logarithmic power of each channel in bands of one hertz."""
+        return powers(sample)
+
+    def classical(self, task: str) -> tuple[str, Any] | None:
+        return ("band power + logistic regression", BandPower()) if task == "classification" else None
+
+    def picture(self, sample: Sample) -> np.ndarray:
+        return drawn(sample)
+
+    def mask_picture(self, sample: Sample, layout: Layout, plan: MaskPlan) -> np.ndarray | None:
+        return masked(sample, layout, plan)
+
+
+def flicker(seed: int, part: int, index: int) -> tuple[np.ndarray, int]:
+    """Noise with falling spectrum and a tone of 13, 17 or 21 Hz, the class, of random phase and size; some channels have gaps."""
+    rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + part]))
+    label, t = int(rng.integers(3)), np.arange(round(RATE * SECONDS)) / RATE
+    noise = np.cumsum(rng.normal(scale=0.3, size=(len(NAMES), len(t))), axis=1)
+    noise -= noise.mean(axis=1, keepdims=True)
+    tone = np.sin(2 * np.pi * (13 + 4 * label) * t + rng.uniform(0, 2 * np.pi))
+    signal = (noise + rng.uniform(0.5, 1.5, (len(NAMES), 1)) * tone).astype(np.float32)
+    if rng.random() < 0.5:
+        gap = int(rng.integers(len(t) - 20))
+        signal[int(rng.integers(len(NAMES))), gap : gap + 12] = np.nan
+    return signal, label
