@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jepakit.sdk import DataError
 
-OPTIONS = ("file", "label", "group", "rate_hz", "window_s")
+OPTIONS = ("file", "label", "group", "split", "only", "without", "rate_hz", "window_s")
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Address:
     """`PATH::rate_hz=16000,window_s=10`: where the recordings lie and how they are read.
 
     file, label, group: names of columns of a csv list; None: one of the usual names (`sources.USUAL`).
+    split: rows of a csv list that are read, whichever split is asked for; "all": every row; None: those of the split asked for.
+    only, without: a group of a csv list that alone is read, or that is left out, as for a test on a speaker never heard.
     rate_hz: recordings of other rates are resampled to it; None: all must have one rate.
     window_s: recordings are cut into windows of so many seconds, each a sample; None: a recording is a sample.
     """
@@ -24,6 +26,9 @@ class Address:
     file: str | None = None
     label: str | None = None
     group: str | None = None
+    split: str | None = None
+    only: str | None = None
+    without: str | None = None
     rate_hz: int | None = None
     window_s: float | None = None
 
@@ -49,6 +54,9 @@ def parse(source: str) -> Address:
         options.get("file"),
         label=options.get("label"),
         group=options.get("group"),
+        split=options.get("split"),
+        only=options.get("only"),
+        without=options.get("without"),
         rate_hz=None if rate is None else int(rate),
         window_s=window,
     )

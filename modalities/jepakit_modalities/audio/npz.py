@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,23 @@ def open_npz(path: Path, rate_hz: int | None) -> AudioReader:
     full = 1.0 if x.dtype.kind == "f" else 1.0 / (np.iinfo(x.dtype).max + 1)
     factor = np.float32(arrays["scale"].item() if "scale" in arrays else full)
     rate = round(float(arrays["sfreq"].item()))
+    clips = Clips(x, starts, ends, factor=factor, rate_hz=rate)
+    return AudioReader(listing_of({**arrays, "x": starts}, path), clips, origin=str(path), rate_hz=rate_hz)
 
-    def fetch(index: int) -> Clip:
-        part = x[starts[index] : ends[index]] if x.ndim == 1 else x[index][..., : ends[index]]
-        return np.atleast_2d(part).astype(np.float32) * factor, rate
 
-    listing = listing_of({**arrays, "x": starts}, path)
-    return AudioReader(listing, fetch, origin=str(path), rate_hz=rate_hz)
+@dataclass(frozen=True)
+class Clips:
+    """Clips of one array, called by number. starts, ends: (N,), first sample and end; factor: brings values to full scale one."""
+
+    x: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    factor: np.float32
+    rate_hz: int
+
+    def __call__(self, index: int) -> Clip:
+        part = self.x[self.starts[index] : self.ends[index]] if self.x.ndim == 1 else self.x[index][..., : self.ends[index]]
+        return np.atleast_2d(part).astype(np.float32) * self.factor, self.rate_hz
 
 
 def places(arrays: dict[str, np.ndarray], path: Path) -> tuple[np.ndarray, np.ndarray]:

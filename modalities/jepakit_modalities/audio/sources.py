@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,9 @@ def open_address(address: Address, split: str) -> AudioReader:
     """A reader of whatever lies there. Only a csv list can hold several splits; anything else is the split it is opened as."""
     path = address.path
     try:
+        listed = path.suffix.lower() == ".csv" or (path / LIST).is_file()
+        if not listed and (address.only or address.without or address.split):
+            raise DataError(f"{path}: only, without and split choose rows of a csv list, and there is none; give PATH.csv::without=NAME")
         if path.is_dir():
             return open_csv(address, path / LIST, split) if (path / LIST).is_file() else open_folder(address)
         if not path.is_file():
@@ -76,10 +80,8 @@ def open_csv(address: Address, path: Path, split: str) -> AudioReader:
         if missing is not None and missing.any():
             raise DataError(f"{path}: column '{columns[role]}' is empty in line {int(missing.argmax()) + 2}; fill it in")
     numbers, names = (None, None) if columns["label"] is None else numbered(frame[columns["label"]].tolist())
-    rows = [row for row in range(len(frame)) if split == "all" or "split" not in frame.columns or frame["split"].iloc[row] == split]
-    if len(frame) and not rows:
-        found = ", ".join(sorted(set(frame["split"].astype(str))))
-        raise DataError(f"{path}: column 'split' has no row '{split}', only {found}; it must say train or test")
+    rows = of_split(frame, address.split or split, path)
+    rows = of_groups(frame, rows, columns["group"], address)
     ids = [str(frame[columns["file"]].iloc[row]) for row in rows]
     files = [found_file(path, name, row) for name, row in zip(ids, rows)]
     listing = Listing(
@@ -90,6 +92,26 @@ def open_csv(address: Address, path: Path, split: str) -> AudioReader:
         digest=digest([path, *files], [path.name, *ids]),
     )
     return reader_of(files, listing, address)
+
+
+def of_split(frame: pd.DataFrame, split: str, path: Path) -> list[int]:
+    """Rows whose column `split` says so; every row for "all", or where there is no such column."""
+    rows = [row for row in range(len(frame)) if split == "all" or "split" not in frame.columns or frame["split"].iloc[row] == split]
+    if len(frame) and not rows:
+        found = ", ".join(sorted(set(frame["split"].astype(str))))
+        raise DataError(f"{path}: column 'split' has no row '{split}', only {found}; it must say train or test")
+    return rows
+
+
+def of_groups(frame: pd.DataFrame, rows: list[int], column: str | None, address: Address) -> list[int]:
+    """The rows of the one group asked for, or those of all others."""
+    names = {"only": address.only, "without": address.without}
+    for option, name in ((option, name) for option, name in names.items() if name is not None):
+        known = [] if column is None else sorted({text(frame[column].iloc[row]) or "" for row in rows})
+        if name not in known:
+            raise DataError(f"{address.path}: {option}={name}: there is no such group; there is {', '.join(known[:20]) or 'none at all'}")
+        rows = [row for row in rows if (text(frame[column].iloc[row]) == name) == (option == "only")]
+    return rows
 
 
 def load(path: Path) -> pd.DataFrame:
@@ -119,25 +141,36 @@ def reader_of(files: Sequence[Path], listing: Listing, address: Address) -> Audi
     """A reader of whole files or, when windows are asked for, of their windows."""
     origin, rate = str(address.path), address.rate_hz
     if address.window_s is None:
-        return AudioReader(listing, lambda index: decode(files[index]), origin=origin, rate_hz=rate)
-    cut, fetch = windows(files, listing, address.window_s)
-    return AudioReader(cut, fetch, origin=origin, rate_hz=rate)
+        return AudioReader(listing, partial(whole, tuple(files)), origin=origin, rate_hz=rate)
+    cut, places = windows(files, listing, address.window_s)
+    return AudioReader(cut, partial(window, tuple(files), places), origin=origin, rate_hz=rate)
 
 
-def windows(files: Sequence[Path], listing: Listing, seconds: float) -> tuple[Listing, Callable[[int], Clip]]:
-    """Windows that do not overlap, one after the other; what is left at the end is dropped, a shorter file is one window.
+def whole(files: Sequence[Path], index: int) -> Clip:
+    """File number `index`."""
+    return decode(files[index])
+
+
+def window(files: Sequence[Path], places: Sequence[tuple[int, int, int]], index: int) -> Clip:
+    """Window number `index`; `places` as from `windows`."""
+    owner, start, length = places[index]
+    return decode(files[owner], start, length)
+
+
+def windows(files: Sequence[Path], listing: Listing, seconds: float) -> tuple[Listing, list[tuple[int, int, int]]]:
+    """The listing of windows, and where each lies: (number of its file, first frame, frames).
+
+    Windows do not overlap; what is left at the end of a file is dropped, and a shorter file is one window.
 
     Only the window that is read is decoded, so a recording of a day costs no more memory than one of a minute.
     """
-    owners: list[int] = []
-    places: list[tuple[int, int]] = []
+    places: list[tuple[int, int, int]] = []
     for owner, path in enumerate(files):
         said = header(path)
         length = min(max(1, round(seconds * said.rate_hz)), said.frames)
-        for start in range(0, said.frames - length + 1, length):
-            owners.append(owner)
-            places.append((start, length))
-    ids = [f"{listing.ids[owner]}@{start}" for owner, (start, _) in zip(owners, places)]
+        places += [(owner, start, length) for start in range(0, said.frames - length + 1, length)]
+    ids = [f"{listing.ids[owner]}@{start}" for owner, start, _ in places]
+    owners = [owner for owner, _, _ in places]
     cut = replace(
         listing,
         ids=ids,
@@ -145,4 +178,4 @@ def windows(files: Sequence[Path], listing: Listing, seconds: float) -> tuple[Li
         groups=[listing.ids[owner] if listing.groups is None else listing.groups[owner] for owner in owners],
         digest=f"{listing.digest}/{seconds:g}",
     )
-    return cut, lambda index: decode(files[owners[index]], *places[index])
+    return cut, places

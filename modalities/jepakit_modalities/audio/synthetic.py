@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from jepakit_modalities.audio.reader import AudioReader, Clip
@@ -15,20 +17,20 @@ MOVES = {"rise": (0.0, 1.0), "fall": (1.0, 0.0), "hill": (0.0, 1.0, 0.0), "valle
 def chirps(count: int, seed: int, split: str) -> AudioReader:
     """`count` clips (1, T) float32 of four classes; the same for the same (seed, split)."""
     labels = [index % len(MOVES) for index in range(count)]
-    moves = list(MOVES.values())
-
-    def fetch(index: int) -> Clip:
-        rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + (split == "test")]))
-        samples = int(rng.uniform(*SECONDS) * RATE_HZ)
-        knots = moves[labels[index]]
-        low = rng.uniform(200, 800)
-        octaves = rng.uniform(0.8, 1.8) * np.interp(np.linspace(0, 1, samples), np.linspace(0, 1, len(knots)), knots)
-        phase = 2 * np.pi * np.cumsum(low * 2.0**octaves) / RATE_HZ + rng.uniform(0, 2 * np.pi)
-        tone = sum(rng.uniform(0.2, 1.0) * np.sin(harmonic * phase) for harmonic in (1, 2))
-        loudness = rng.uniform(0.05, 0.3) * np.hanning(samples) ** 0.3
-        sound = loudness * tone + rng.uniform(0.005, 0.03) * rng.normal(size=samples)
-        return sound.astype(np.float32)[None], RATE_HZ
-
     ids = [f"synthetic/{split}/{index}" for index in range(count)]
     listing = Listing(ids, labels, class_names=list(MOVES), digest=f"chirps-{seed}-{split}-{count}")
-    return AudioReader(listing, fetch, origin="synthetic")
+    return AudioReader(listing, partial(chirp, seed, split == "test"), origin="synthetic")
+
+
+def chirp(seed: int, is_test: bool, index: int) -> Clip:
+    """Clip number `index`: a tone with one overtone whose pitch moves as its class says, in noise."""
+    rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + is_test]))
+    samples = int(rng.uniform(*SECONDS) * RATE_HZ)
+    knots = list(MOVES.values())[index % len(MOVES)]
+    low = rng.uniform(200, 800)
+    octaves = rng.uniform(0.8, 1.8) * np.interp(np.linspace(0, 1, samples), np.linspace(0, 1, len(knots)), knots)
+    phase = 2 * np.pi * np.cumsum(low * 2.0**octaves) / RATE_HZ + rng.uniform(0, 2 * np.pi)
+    tone = sum(rng.uniform(0.2, 1.0) * np.sin(harmonic * phase) for harmonic in (1, 2))
+    loudness = rng.uniform(0.05, 0.3) * np.hanning(samples) ** 0.3
+    sound = loudness * tone + rng.uniform(0.005, 0.03) * rng.normal(size=samples)
+    return sound.astype(np.float32)[None], RATE_HZ

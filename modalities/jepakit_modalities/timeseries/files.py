@@ -146,8 +146,12 @@ def from_rows(frame: pd.DataFrame, options: SourceOptions, path: Path) -> Record
 
 def rate_of(times: pd.Series[Any]) -> float | None:
     """Steps a second from evenly spaced times (dates, or numbers of seconds); None when they are uneven."""
-    seconds = times.astype(float) if pd.api.types.is_numeric_dtype(times) else pd.to_datetime(times).astype("int64") / 1e9
-    gaps = np.diff(seconds.to_numpy(dtype=np.float64))
+    if pd.api.types.is_numeric_dtype(times):
+        seconds = times.to_numpy(dtype=np.float64)
+    else:
+        dates = pd.to_datetime(times).to_numpy()
+        seconds = (dates - dates[:1]) / np.timedelta64(1, "s")  # the unit of dates differs by file and by version of pandas
+    gaps = np.diff(seconds)
     return float(1 / gaps[0]) if len(gaps) and gaps[0] > 0 and np.allclose(gaps, gaps[0], rtol=1e-3) else None
 
 

@@ -42,6 +42,8 @@ class SeriesTokenizer(Tokenizer):
 
     mean: Tensor
     std: Tensor
+    level: Tensor
+    spread: Tensor
 
     def __init__(self, settings: SeriesSettings, *, width: int, spec: Mapping[str, Any]) -> None:
         super().__init__()
