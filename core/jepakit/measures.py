@@ -93,6 +93,63 @@ def alpha_req(z: Tensor, *, first: int = 10, last: int = 99) -> float:
     return -float((weight * x * y).sum() / (weight * x * x).sum())
 
 
+def uniformity(z: Tensor, *, t: float = 2.0) -> float:
+    """Log of the mean Gaussian potential exp(-t |x - y|²) over pairs of different rows on the unit sphere; the lower, the more even.
+
+    0: all rows point the same way; on a sphere of many dimensions evenly spread rows reach -2 t. Not centred. Rows of zeros are left out.
+    Wang and Isola 2020 (arXiv 2005.10242), section 4.1.2, with their t = 2.
+
+    Raises:
+        ContractError: if z is not (n >= 2, D).
+    """
+    z = _matrix(z)
+    unit = torch.nn.functional.normalize(z[z.norm(dim=1) > 0], dim=1)
+    if len(unit) < 2:
+        return 0.0
+    return float(torch.pdist(unit).square().mul(-t).exp().mean().log())
+
+
+def alignment(z: Tensor) -> float:
+    """Mean squared distance on the unit sphere between views of one sample, over all pairs of views; 0: views do not matter. z: (n, q, D).
+
+    Wang and Isola 2020 (arXiv 2005.10242), section 4.1.1, with their exponent 2.
+
+    Raises:
+        ContractError: if z is not (n >= 1, q >= 2, D).
+    """
+    if z.ndim != 3 or z.shape[1] < 2:
+        raise ContractError(f"alignment needs embeddings (n samples, q >= 2 views, D), not {tuple(z.shape)}.")
+    q = z.shape[1]
+    unit = torch.nn.functional.normalize(z.detach().double(), dim=2)
+    # The mean over pairs of |x - y|² is twice the unbiased variance of the views.
+    return float(2 * (unit - unit.mean(1, keepdim=True)).square().sum((1, 2)).mean() / (q - 1))
+
+
+def gaussianity(z: Tensor, *, slices: int = 256, seed: int = 0) -> float:
+    """How far standardised rows are from an isotropic Gaussian: n times the Epps-Pulley statistic, mean over random directions.
+
+    The statistic that SIGReg minimises (LeJEPA, Balestriero and LeCun 2025, arXiv 2511.08544, section 4): the squared distance between
+    the characteristic function of z projected on a direction and that of a standard normal, under a standard normal weight on [-3, 3].
+    z is centred and divided by the root of its mean variance first, so scale and offset do not count. About 1 for Gaussian rows,
+    whatever their number; growing with n for all others.
+
+    Raises:
+        ContractError: if z is not (n >= 2, D).
+    """
+    z = _matrix(z)
+    z = z - z.mean(0)
+    z = z / z.square().sum(0).div(len(z) - 1).mean().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
+    generator = torch.Generator().manual_seed(seed)
+    directions = torch.nn.functional.normalize(torch.randn(z.shape[1], slices, generator=generator, dtype=z.dtype), dim=0)
+    nodes = torch.linspace(0.0, 3.0, 31, dtype=z.dtype)  # the other half is the same
+    normal = (-nodes.square() / 2).exp()
+    projected = z @ directions.to(z)
+    real = torch.stack([(projected * node).cos().mean(0) for node in nodes]) - normal[:, None]
+    imaginary = torch.stack([(projected * node).sin().mean(0) for node in nodes])
+    apart = (real.square() + imaginary.square()) * normal[:, None]
+    return float(2 * len(z) * torch.trapezoid(apart, nodes, dim=0).mean())
+
+
 def position_ratio(targets: Tensor, predictions: Tensor, positions: Tensor) -> float | None:
     """Squared error of the predictions over that of the best predictor that knows nothing but the position.
 

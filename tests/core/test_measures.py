@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jepakit.errors import ContractError
-from jepakit.measures import alpha_req, lidar, mean_cosine, per_dim_std, position_ratio, rankme
+from jepakit.measures import (
+    alignment,
+    alpha_req,
+    gaussianity,
+    lidar,
+    mean_cosine,
+    per_dim_std,
+    position_ratio,
+    rankme,
+    uniformity,
+)
 
 
 def gaussian(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -95,6 +105,36 @@ def test_alpha_is_the_exponent_of_the_spectrum(alpha: float) -> None:
     assert alpha_req(z) == pytest.approx(alpha, abs=1e-3)
 
 
+def test_uniformity_of_known_sets() -> None:
+    assert uniformity(torch.ones(9, 4)) == pytest.approx(0.0, abs=1e-9)
+    opposite = torch.tensor([[1.0, 0.0], [-3.0, 0.0]])  # one pair, at distance 2 on the circle
+    assert uniformity(opposite) == pytest.approx(-8.0)
+    assert uniformity(gaussian(600, 256)) == pytest.approx(-4.0, abs=0.05)
+
+
+@given(st.integers(2, 6), st.integers(2, 5))
+@settings(max_examples=15, deadline=None)
+def test_alignment_is_the_mean_over_pairs_of_views(n: int, q: int) -> None:
+    z = gaussian(n, q, 3, seed=n * q).double()
+    unit = z / z.norm(dim=2, keepdim=True)
+    pairs = [(unit[:, i] - unit[:, j]).square().sum(1).mean() for i in range(q) for j in range(i)]
+    assert alignment(z) == pytest.approx(float(torch.stack(pairs).mean()))
+    assert alignment(z[:, :1].expand(-1, 2, -1)) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [300, 3000])
+def test_gaussian_rows_score_about_one_at_any_scale_and_number(n: int) -> None:
+    assert 0.4 < gaussianity(50 + 7 * gaussian(n, 16)) < 1.4
+
+
+def test_rows_that_are_not_gaussian_score_in_proportion_to_their_number() -> None:
+    signs = gaussian(4000, 1).sign()  # characteristic function cos t, against exp(-t²/2)
+    t = torch.linspace(-3, 3, 6001, dtype=torch.float64)
+    expected = 4000 * float(torch.trapezoid((t.cos() - (-t.square() / 2).exp()).square() * (-t.square() / 2).exp(), t))
+    assert gaussianity(signs) == pytest.approx(expected, rel=0.03)
+    assert gaussianity(signs) == pytest.approx(2 * gaussianity(signs[:2000]), rel=0.1)
+
+
 def test_position_ratio_of_known_predictors() -> None:
     positions = torch.arange(16).repeat_interleave(40)
     mean = 3 * gaussian(16, 8)[positions]
@@ -117,7 +157,7 @@ def test_position_ratio_without_repeats_or_variance_is_not_a_number() -> None:
     assert position_ratio(torch.full((10, 4), 0.1), z, torch.zeros(10, dtype=torch.int64)) is None
 
 
-@pytest.mark.parametrize("measure", [per_dim_std, mean_cosine, lidar, alpha_req])
+@pytest.mark.parametrize("measure", [per_dim_std, mean_cosine, lidar, alpha_req, uniformity, alignment, gaussianity])
 def test_a_single_row_is_refused(measure) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ContractError):
         measure(torch.ones(1, 4))

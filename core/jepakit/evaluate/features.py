@@ -12,8 +12,8 @@ import torch
 from jepakit.contracts import Batch, Features, Modality, Reader
 from jepakit.errors import ContractError, DataError
 from jepakit.evaluate.labels import Task, inferred, label_array
+from jepakit.evaluate.labelfree import measured
 from jepakit.evaluate.pooling import POOLINGS, pool
-from jepakit.measures import mean_cosine, per_dim_std, rankme
 
 RAW = "raw"
 """The one pooling of features that come from no encoder."""
@@ -70,16 +70,9 @@ class FeatureSet:
         )
 
     def health(self) -> dict[str, float]:
-        """std (root of the mean variance), rank and rank_uncentred, cosine of the mean embeddings; {} for fewer than 256 samples."""
-        z = torch.from_numpy(next(iter(self.by_pooling.values()))[:: -(-len(self) // MAX_EMBEDDINGS) or 1].astype(np.float32))
-        if len(z) < MIN_EMBEDDINGS:
-            return {}
-        return {
-            "std": float(per_dim_std(z).square().mean().sqrt()),
-            "rank": rankme(z, centred=True),
-            "rank_uncentred": rankme(z, centred=False),
-            "cosine": mean_cosine(z),
-        }
+        """Label-free measures (`labelfree.MEASURES`) of the mean embeddings; {} for fewer than 256 samples."""
+        z = next(iter(self.by_pooling.values()))[:: -(-len(self) // MAX_EMBEDDINGS) or 1].astype(np.float32)
+        return {} if len(z) < MIN_EMBEDDINGS else measured(z)
 
 
 def extract(embed: Callable[[Batch], Features], batches: Iterable[Batch], kinds: Sequence[str] = POOLINGS) -> FeatureSet:
