@@ -11,8 +11,8 @@ import torch
 
 from jepakit.contracts import Batch, Features, Modality, Reader
 from jepakit.errors import ContractError, DataError
-from jepakit.evaluate.labels import Task, inferred, label_array
 from jepakit.evaluate.labelfree import measured
+from jepakit.evaluate.labels import Task, inferred, label_array
 from jepakit.evaluate.pooling import POOLINGS, pool
 
 RAW = "raw"
