@@ -83,6 +83,7 @@ def recipe(tmp_path: Path, role: str, name: str) -> str:
     from jepakit.recipes import find_recipe
 
     text = yaml.safe_load(find_recipe("image-quick", discover(allow=frozenset())).text)
+    text["objective"] = [{"name": "smooth-l1"}]
     text[role] = [{"name": name}] if role == "objective" else {"name": name}
     text["encoder"].update(width=32, depth=1)
     text["predictor"].update(width=16, depth=1)

@@ -25,7 +25,7 @@ ZOO: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load((FIXTURES / "zoo.yaml
 SMALL = [
     "tokenizer.patch=4", "encoder.width=32", "encoder.depth=1", "encoder.heads=2", "predictor.width=16", "predictor.depth=1",
     "predictor.heads=1", "data.batch=16", "train.steps=2", "train.minutes=null", "train.log_every=1", "train.precision=float32",
-    "data.limit=32", "transform.levels=[-1]",
+    "data.limit=32", "transform.levels=[-1]", "objective=[{name: smooth-l1}]",
 ]  # fmt: skip
 LISTENS = "\n@hookimpl\ndef after_step(run, step, metrics): raise ValueError('heard enough')\n"
 

@@ -30,13 +30,18 @@ def check_objective(objective: Objective, width: int = 16) -> Iterator[Check]:
 
 
 def step_output(width: int, *, rows: int = ROWS, constant: bool = False, seed: int = 0) -> StepOutput:
-    """What a step of two queries and one context gives, all tokens valid. constant: of an encoder that collapsed."""
-    made = [noise(rows, TOKENS, width, seed=seed + number) * (0.0 if constant else 1.0) for number in range(5)]
-    last, *rest = [part.requires_grad_(True) for part in made]
-    targets = tuple(part.detach() for part in rest[2:])
-    features = (Features(last=last),)
+    """What a step of two contexts with a query each gives, all tokens valid. constant: of an encoder that collapsed."""
+    made = [noise(rows, TOKENS, width, seed=seed + number) * (0.0 if constant else 1.0) for number in range(6)]
+    seen, predictions, targets = made[:2], tuple(made[2:4]), tuple(made[4:])
+    for leaf in (*seen, *predictions):
+        leaf.requires_grad_(True)
     return StepOutput(
-        tuple(rest[:2]), targets, valid=(None, None), weights=(None, None), contexts=features, target_streams={"main": targets[0]}
+        predictions,
+        targets,
+        valid=(None, None),
+        weights=(None, None),
+        contexts=tuple(Features(last=part) for part in seen),
+        target_streams={"main": targets[0]},
     )
 
 

@@ -128,7 +128,7 @@ def _no_leak(scene: Scene) -> None:
     made = jepa.backbone.tokens({name: batch.streams[name] for name in {part.stream for part in plan.contexts}})
     leaves: dict[str, Tokens] = {name: replace(part, x=part.x.detach().requires_grad_(True)) for name, part in made.items()}
     features = [jepa.backbone.encode(leaves[part.stream], part.positions, condition=batch.condition) for part in plan.contexts]
-    positions = jepa.backbone.tokens(batch.streams)
+    positions = jepa.backbone.tokens({name: batch.streams[name] for name in {query.stream for query in plan.queries}})
     seen = [
         SeenSet(part.last, take(leaves[c.stream].coords, c.positions), part.valid, take(leaves[c.stream].channel, c.positions))
         for part, c in zip(features, plan.contexts)
