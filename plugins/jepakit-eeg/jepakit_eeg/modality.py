@@ -9,18 +9,19 @@ import numpy as np
 
 from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_eeg.classical import BandPower, powers
+from jepakit_eeg.electrodes import positions
 from jepakit_eeg.options import parsed
-from jepakit_eeg.recordings import recordings
+from jepakit_eeg.preparation import prepared
+from jepakit_eeg.reader import EegReader, Recording
+from jepakit_eeg.recordings import load_recordings
 from jepakit_modalities.timeseries.picture import drawn, masked
-from jepakit_modalities.timeseries.reader import SeriesReader
-from jepakit_modalities.timeseries.recordings import Recordings
 
 SPLITS = ("train", "test", "all")
-NAMES, RATE, SECONDS = ("Oz", "O1", "O2", "POz"), 128.0, 2.0
+NAMES, RATE, SECONDS = ("Oz", "O1", "O2", "POz", "Cz", "Fz"), 128.0, 4.0
 
 
 class EegModality(Modality):
-    """EEG (C, T) float32, NaN where a value is missing; rate, electrode names and units in `meta`, the subject as group."""
+    """EEG (C, T) float32, NaN where a value is missing; rate, electrode names, positions and units in `meta`, the subject as group."""
 
     name = "eeg"
 
@@ -28,16 +29,14 @@ class EegModality(Modality):
         if split not in SPLITS:
             raise DataError(f"{source}: no split '{split}'; there is {', '.join(SPLITS)}")
         path, options = parsed(source)
-        return SeriesReader(recordings(Path(path).expanduser(), options), kind="eeg")
+        found, names = load_recordings(Path(path).expanduser(), options)
+        return EegReader(prepared(found, options), seconds=options.seconds, class_names=names)
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
-        made = [flicker(seed, int(split == "test"), index) for index in range(count)]
-        ids = [f"synthetic/{split}/{index}" for index in range(count)]
-        series = [signal for signal, _ in made]
-        return SeriesReader(Recordings(series, ids, [label for _, label in made], rate_hz=RATE, channel_names=NAMES), kind="eeg")
+        return EegReader([flicker(seed, split, index) for index in range(count)], class_names=("13 Hz", "17 Hz", "21 Hz"))
 
     def raw_features(self, sample: Sample) -> np.ndarray:
-        """Logarithmic power of each channel in bands of one hertz."""
+        """Logarithmic power of each channel in bands of one hertz; mean over channels where their number differs between samples."""
         return powers(sample)
 
     def classical(self, task: str) -> tuple[str, Any] | None:
@@ -50,9 +49,9 @@ class EegModality(Modality):
         return masked(sample, layout, plan)
 
 
-def flicker(seed: int, part: int, index: int) -> tuple[np.ndarray, int]:
-    """Noise with falling spectrum and a tone of 13, 17 or 21 Hz, the class, of random phase and size; some channels have gaps."""
-    rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + part]))
+def flicker(seed: int, split: str, index: int) -> Recording:
+    """Noise with falling spectrum and a tone of 13, 17 or 21 Hz, the class, of random phase and size; some trials have gaps."""
+    rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + (split == "test")]))
     label, t = int(rng.integers(3)), np.arange(round(RATE * SECONDS)) / RATE
     noise = np.cumsum(rng.normal(scale=0.3, size=(len(NAMES), len(t))), axis=1)
     noise -= noise.mean(axis=1, keepdims=True)
@@ -61,4 +60,4 @@ def flicker(seed: int, part: int, index: int) -> tuple[np.ndarray, int]:
     if rng.random() < 0.5:
         gap = int(rng.integers(len(t) - 20))
         signal[int(rng.integers(len(NAMES))), gap : gap + 12] = np.nan
-    return signal, label
+    return Recording(f"synthetic/{split}/{index}", signal, RATE, NAMES, positions(NAMES), f"subject {index}", label)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationError
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
 
 from jepakit.sdk import DataError, Settings
+from jepakit_modalities.timeseries.address import names
 
 
 class EegOptions(Settings):
-    """Options behind `::`, as in `folder::rate=128::seconds=4`."""
+    """Options behind `::`, as in `folder::rate=128::seconds=4`. Nothing is filtered, resampled or mixed unless one of them says so."""
 
     label: str | None = Field(None, description="npz: array that holds the label")
     group: str | None = Field(None, description="npz: array that holds the subject")
-    subjects: str | None = Field(None, description="npz: only groups first:last")
+    subjects: str | None = Field(None, description="only subjects whose number is in first:last")
+    keep: Annotated[tuple[str, ...], BeforeValidator(names)] = Field((), description="only these electrodes: Oz+O1")
     rate: float | None = Field(None, gt=0, description="resample to this many samples a second")
+    band: Annotated[tuple[float, float] | None, BeforeValidator(lambda text: tuple(text.split(":")) if isinstance(text, str) else text)] = (
+        Field(None, description="zero-phase band-pass in hertz, low:high (4th-order Butterworth)")
+    )
+    align: Literal["none", "subject", "recording"] = Field(
+        "none", description="Euclidean alignment: channels decorrelated over all of a subject, or over each recording; no labels are used"
+    )
     seconds: float | None = Field(None, gt=0, description="cut into pieces of this length")
     standardise: bool = Field(False, description="every channel by mean and spread over all of its subject's samples; no labels are used")
 

@@ -1,4 +1,4 @@
-"""What this distribution brings: electroencephalograms and a recipe. Tokens are those of time series."""
+"""What this distribution brings: electroencephalograms, two tokenizers, a masker and two recipes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
 
 @hookimpl
 def register_components() -> list[ComponentSpec]:
-    """The modality; the tokenizer is `series-patch`."""
-    return [ComponentSpec("modality", "eeg", "jepakit_eeg.modality:EegModality", summary="EEG through MNE or npz, electrodes by name")]
+    """The modality; patches of single electrodes as spectra, waveforms or through convolutions; regions of the head."""
+    at = "jepakit_eeg."
+    return [
+        ComponentSpec("modality", "eeg", f"{at}modality:EegModality", summary="EEG through MNE or npz, electrodes by position"),
+        ComponentSpec("tokenizer", "eeg-patch", f"{at}tokenizer:EegTokenizer", f"{at}tokenizer:EegSettings", "spectra or waveforms"),
+        ComponentSpec("tokenizer", "eeg-conv", f"{at}convolution:ConvTokenizer", f"{at}convolution:ConvSettings", "convolutions"),
+        ComponentSpec("masker", "eeg-region", f"{at}masker:RegionMasker", f"{at}masker:RegionSettings", "neighbouring electrodes"),
+    ]
 
 
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
-    """Spectral patches of each channel, blocks of channels and times hidden."""
-    return [RecipeSpec("eeg", "eeg", "jepakit_eeg:recipes/eeg.yaml", "EEG-VJEPA: blocks of channels and times", "arXiv 2507.03633")]
+    """Blocks of electrodes and times; regions of the head."""
+    return [
+        RecipeSpec("eeg", "eeg", "jepakit_eeg:recipes/eeg.yaml", "EEG-VJEPA: electrodes and times hidden", "arXiv 2507.03633"),
+        RecipeSpec("eeg-signal", "eeg", "jepakit_eeg:recipes/eeg_signal.yaml", "Signal-JEPA: regions of the head", "arXiv 2403.11772"),
+    ]

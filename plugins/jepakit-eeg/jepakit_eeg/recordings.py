@@ -3,99 +3,87 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from jepakit.sdk import DataError
+from jepakit.sdk import DataError, ReadBudget
+from jepakit_eeg.electrodes import measured, positions
 from jepakit_eeg.options import EegOptions
+from jepakit_eeg.reader import Recording
 from jepakit_modalities.timeseries.address import SourceOptions
 from jepakit_modalities.timeseries.files import load
-from jepakit_modalities.timeseries.recordings import Recordings, resampled, windowed
 
+BUDGET = ReadBudget()
 SUFFIXES = (".edf", ".bdf", ".fif", ".vhdr", ".set")
-DAMAGED = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, OverflowError, MemoryError, AssertionError)
-"""What MNE raises on damaged files."""
+DAMAGED = (
+    OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, OverflowError, MemoryError, AssertionError, SyntaxError,
+    ArithmeticError, EOFError, NotImplementedError, ImportError,
+)  # fmt: skip
+"""What MNE, and scipy and pymatreader below it, raise on damaged files, and on formats whose package is not installed."""
 
 
-def recordings(path: Path, options: EegOptions) -> Recordings:
-    """All recordings of a path, with what the options ask for."""
-    if path.suffix.lower() == ".npz":
-        found = load(path, SourceOptions(label=options.label, group=options.group))
-    else:
-        found = from_mne(path)
-    if options.subjects is not None:
-        found = of_subjects(found, options.subjects, path)
-    found = resampled(found, rate=options.rate, length=None)
-    if options.standardise:
-        found = standardised(found)
-    if options.seconds is not None:
-        if found.rate_hz is None:
-            raise DataError(f"{path}: seconds={options.seconds:g} needs the rate, and the file has no sfreq")
-        size = round(options.seconds * found.rate_hz)
-        found = windowed(found, size, size, 0, None)
-    return found
+def load_recordings(path: Path, options: EegOptions) -> tuple[list[Recording], tuple[str, ...] | None]:
+    """All recordings of a path, of the subjects asked for, and the names of the classes."""
+    found, names = from_npz(path, options) if path.suffix.lower() == ".npz" else (from_mne(path), None)
+    return of_subjects(found, options.subjects, path), names
 
 
-def from_mne(path: Path) -> Recordings:
+def from_npz(path: Path, options: EegOptions) -> tuple[list[Recording], tuple[str, ...] | None]:
+    """x [N, C, T] with ch_names and sfreq; subject in `group`, or each trial one of its own."""
+    found = load(path, SourceOptions(label=options.label, group=options.group))
+    if found.rate_hz is None or not found.channel_names:
+        raise DataError(f"{path}: lacks sfreq or ch_names; an EEG needs its rate and the names of its electrodes")
+    if any(len(array) != len(found.channel_names) for array in found.arrays):
+        raise DataError(f"{path}: {len(found.arrays[0])} channels in x, {len(found.channel_names)} ch_names; expected one name a channel")
+    places = positions(found.channel_names)
+    units = found.units[0] if found.units else ""
+    groups = found.ids if found.groups is None else found.groups
+    labels = [None] * len(found) if found.labels is None else found.labels
+    return [
+        Recording(name, array, found.rate_hz, found.channel_names, places, group, label, units)
+        for name, array, group, label in zip(found.ids, found.arrays, groups, labels)
+    ], found.class_names
+
+
+def from_mne(path: Path) -> list[Recording]:
     """One file, or all below a folder (a BIDS tree); the subject is the `sub-X` of the name, else the file itself."""
     files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files or not files[0].is_file():
         raise DataError(f"no EEG at {path}; expected a file or a folder of {', '.join(SUFFIXES)}, or an .npz file")
-    read = [one_file(file) for file in files]
-    names, rate = read[0][1], read[0][2]
-    for file, (_, theirs, rate_hz) in zip(files, read):
-        if theirs != names or rate_hz != rate:
-            raise DataError(
-                f"{file}: {len(theirs)} channels at {rate_hz:g} Hz, {files[0]} has {len(names)} at {rate:g} Hz; open one kind at a time"
-            )
-    subjects = [found.group(1) if (found := re.search(r"sub-([^_/\\]+)", str(file))) else file.stem for file in files]
-    ids = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
-    return Recordings(
-        [signal for signal, _, _ in read], ids, groups=subjects, rate_hz=rate, channel_names=names, units=("uV",) * len(names)
-    )
+    return [one_file(file, str(file.relative_to(path)) if path.is_dir() else file.name) for file in files]
 
 
-def one_file(file: Path) -> tuple[np.ndarray, tuple[str, ...], float]:
-    """EEG channels in microvolts (C, T), their names, the rate."""
-    import mne
-
+def one_file(file: Path, name: str) -> Recording:
+    """The EEG channels of one file in microvolts, with positions from the file, else from the names."""
+    BUDGET.check_file(file)
     try:
         with catch_warnings():
             simplefilter("ignore")  # MNE warns of much that it repairs
-            raw = mne.io.read_raw(file, preload=True, verbose="ERROR").pick("eeg")
+            import mne
+
+            raw = mne.io.read_raw(file, verbose="ERROR").pick("eeg").load_data(verbose="ERROR")
+            signal = np.asarray(raw.get_data(), dtype=np.float64) * 1e6
+            places = np.array([channel["loc"][:3] for channel in raw.info["chs"]], dtype=np.float64).reshape(len(signal), 3)
+            names, rate = tuple(str(one) for one in raw.ch_names), float(raw.info["sfreq"])
     except DAMAGED as error:
         raise DataError(f"{file}: not readable by MNE ({' '.join(str(error).split())[:200]})") from error
-    return (raw.get_data() * 1e6).astype(np.float32), tuple(raw.ch_names), float(raw.info["sfreq"])
+    if not signal.size or not np.isfinite(rate) or rate <= 0:
+        raise DataError(f"{file}: {len(signal)} EEG channels of {signal.shape[1]} samples at {rate:g} Hz; expected some of each")
+    found = re.search(r"sub-([^_/\\]+)", str(file))
+    return Recording(name, signal.astype(np.float32), rate, names, measured(places, names), found.group(1) if found else file.stem)
 
 
-def of_subjects(found: Recordings, text: str, path: Path) -> Recordings:
-    """Only groups first:last, as numbers."""
+def of_subjects(found: Sequence[Recording], text: str | None, path: Path) -> list[Recording]:
+    """Only subjects first:last, as numbers."""
+    if text is None:
+        return list(found)
     first, _, last = text.partition(":")
-    if found.groups is None or not first.isdigit() or not (last or first).isdigit():
-        raise DataError(f"{path}: subjects={text}: expected first:last and a file whose groups are numbers")
-    rows = [row for row, name in enumerate(found.groups) if name.isdigit() and int(first) <= int(name) <= int(last or first)]
-    if not rows:
+    if not first.isdigit() or not (last or first).isdigit():
+        raise DataError(f"{path}: subjects={text}: expected first:last, two whole numbers")
+    kept = [one for one in found if one.group.isdigit() and int(first) <= int(one.group) <= int(last or first)]
+    if not kept:
         raise DataError(f"{path}: subjects={text}: there is none of them")
-    return replace(
-        found,
-        arrays=[found.arrays[row] for row in rows],
-        ids=[found.ids[row] for row in rows],
-        labels=None if found.labels is None else [found.labels[row] for row in rows],
-        groups=[found.groups[row] for row in rows],
-    )
-
-
-def standardised(found: Recordings) -> Recordings:
-    """Every channel minus its mean, over its spread, both over all samples of its subject."""
-    groups = np.array(found.groups if found.groups is not None else found.ids)
-    arrays = list(found.arrays)
-    for name in np.unique(groups):
-        rows = np.flatnonzero(groups == name)
-        joined = np.concatenate([found.arrays[row] for row in rows], axis=1)
-        mean, spread = np.nanmean(joined, axis=1, keepdims=True), np.maximum(np.nanstd(joined, axis=1, keepdims=True), 1e-12)
-        for row in rows:
-            arrays[row] = ((found.arrays[row] - mean) / spread).astype(np.float32)
-    return replace(found, arrays=arrays)
+    return kept

@@ -28,7 +28,7 @@ def test_fif_in_microvolts_with_subject_from_its_name(tmp_path: Path) -> None:
 
 def test_subjects_and_their_scale(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(6, 2, 50)).astype(np.float32) * np.arange(1, 7)[:, None, None]
-    np.savez(tmp_path / "a.npz", x=x, group=[1, 1, 2, 2, 3, 3], y=[0, 1] * 3, sfreq=100)
+    np.savez(tmp_path / "a.npz", x=x, group=[1, 1, 2, 2, 3, 3], y=[0, 1] * 3, sfreq=100, ch_names=["Oz", "O1"])
     reader = MODALITY.open(f"{tmp_path}/a.npz::subjects=2:3::standardise=yes", "train")
     assert [reader.read(index).group for index in range(len(reader))] == ["2", "2", "3", "3"]
     both = np.concatenate([reader.read(index).streams["main"] for index in (0, 1)], axis=1)
