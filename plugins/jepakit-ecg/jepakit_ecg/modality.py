@@ -36,7 +36,7 @@ class EcgModality(Modality):
         return waveform(sample)
 
     def classical(self, task: str) -> tuple[str, Any] | None:
-        return ("waveform + boosting", WaveformBoosting()) if task == "classification" else None
+        return ("waveform or rhythm + boosting", WaveformBoosting()) if task == "classification" else None
 
     def picture(self, sample: Sample) -> np.ndarray:
         return drawn(sample)

@@ -1,4 +1,4 @@
-"""What this distribution brings: electrocardiograms and two recipes. Tokens are those of time series."""
+"""What this distribution brings: electrocardiograms, a view of them and two recipes. Tokens are those of time series."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
 
 @hookimpl
 def register_components() -> list[ComponentSpec]:
-    """The modality; the tokenizer is `series-patch`."""
-    return [ComponentSpec("modality", "ecg", "jepakit_ecg.modality:EcgModality", summary="electrocardiograms, leads by name")]
+    """The modality and its view; the tokenizer is `series-patch`."""
+    return [
+        ComponentSpec("modality", "ecg", "jepakit_ecg.modality:EcgModality", summary="electrocardiograms, leads by name"),
+        ComponentSpec("view", "ecg-leads", "jepakit_ecg.views:LeadView", "jepakit_ecg.views:LeadSettings", "fewer leads, crop, gain"),
+    ]
 
 
 @hookimpl

@@ -14,6 +14,7 @@ from jepakit.sdk import DataError, Reader, Sample
 from jepakit_ecg.leads import LEADS, arranged
 from jepakit_ecg.options import EcgOptions, parsed
 from jepakit_ecg.records import Record, load_records
+from jepakit_modalities.timeseries.reader import union
 
 
 class EcgReader(Reader):
@@ -79,24 +80,29 @@ def intervals(beats: np.ndarray, beat: int, rate: float) -> np.ndarray:
     return np.array([before, after, before / max(usual, 1e-3), after / max(usual, 1e-3)])
 
 
-def open_ecg(source: str) -> EcgReader:
-    """One or several paths, or `bundled:ecg`, with options behind `::`."""
+def open_ecg(source: str) -> Reader:
+    """One or several paths, or `bundled:ecg`, with options behind `::`. Several are for pre-training: their labels are left out."""
     paths, options = parsed(source)
-    records: list[Record] = []
-    names: tuple[str, ...] | None = None
-    for path in paths:
-        found, names = ([bundled()], None) if path == "bundled:ecg" else load_records(Path(path).expanduser(), options)
-        records += found
-    if len(paths) > 1:
-        records, names = [Record(one.name, one.signal, one.rate_hz, one.group) for one in records], None
     if paths == ("bundled:ecg",) and options.seconds is None:
         options = options.model_copy(update={"seconds": 0.25})
+    readers = [one_source(path, options) for path in paths]
+    rates = sorted({reader.rate for reader in readers})
+    if len(rates) > 1:
+        raise DataError(f"{source}: sources at {' and '.join(f'{rate:g} Hz' for rate in rates)}; bring them to one with ::rate=HZ")
+    return union(readers, options.balance)
+
+
+def one_source(path: str, options: EcgOptions) -> EcgReader:
+    """All records of one path."""
+    if path == "bundled:ecg":
+        return EcgReader([bundled()], options)
+    records, names = load_records(Path(path).expanduser(), options)
     return EcgReader(records, options, names)
 
 
 def bundled() -> Record:
     """The 1,024 samples that ship inside PyWavelets: lead MLII of MIT-BIH record 100 at 360 Hz, 200 units a millivolt."""
-    import pywt
+    import pywt  # type: ignore[import-untyped]
 
     signal = np.asarray(pywt.data.ecg(), dtype=np.float32)[None] / 200.0
     return Record("pywt", arranged(signal, ("MLII",), "bundled:ecg"), 360.0, "100")

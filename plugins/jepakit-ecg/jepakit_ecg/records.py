@@ -135,6 +135,8 @@ def band_passed(signal: np.ndarray, rate: float, low: float, high: float) -> np.
     if not 0 < low < high < rate / 2:
         raise DataError(f"band={low:g}:{high:g}: expected 0 < low < high < {rate / 2:g} Hz, half the rate")
     sections = butter(4, (low, high), "bandpass", fs=rate, output="sos")
+    if signal.shape[1] <= 3 * (2 * len(sections) + 1):
+        raise DataError(f"band={low:g}:{high:g}: a record of {signal.shape[1]} samples is too short to filter; leave ::band out")
     out = np.full_like(signal, np.nan)
     for row in np.flatnonzero(np.isfinite(signal).any(axis=1)):
         clean = sosfiltfilt(sections, bridged(signal[row : row + 1])[0])
