@@ -23,6 +23,7 @@ COMMANDS = {
     "resume": ("jepakit.cli.train:resume", "Go on with a run from its newest checkpoint."),
     "eval": ("jepakit.cli.evaluate:evaluate", "Compare a run's encoder with the same one untrained and with raw features."),
     "score": ("jepakit.cli.score:score", "Rank samples by how typical a run's encoder finds them."),
+    "embed": ("jepakit.cli.embed:embed", "Write the embeddings of a data set to a file."),
     "report": ("jepakit.cli.report:report", "Turn a run into one self-contained HTML file."),
     "recipes": ("jepakit.cli.recipes:recipes", "List recipes, or show one."),
     "plugins": ("jepakit.cli.plugins:plugins", "List plugins and what became of each."),

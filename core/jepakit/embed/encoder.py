@@ -21,6 +21,7 @@ from jepakit.embed.rows import Running
 from jepakit.embed.samples import Samples, as_reader
 from jepakit.embed.source import Kept, load_kept
 from jepakit.errors import DataError
+from jepakit.plugin_host.host import Host
 from jepakit.plugin_host.loader import discover
 from jepakit.sources import open_source
 
@@ -44,7 +45,7 @@ class LoadedEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         precision: number_formats.Precision = "float32",
         batch: int = 256,
         checkpoint: str = "latest",
-        plugins: Sequence[Path] = (),
+        plugins: Sequence[Path] | Host = (),
     ) -> None:
         self.run, self.pooling, self.level, self.device = run, pooling, level, device
         self.precision, self.batch, self.checkpoint, self.plugins = precision, batch, checkpoint, plugins
@@ -75,8 +76,10 @@ class LoadedEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         return z
 
     def open(self, source: str, split: str = "train") -> Reader:
-        """A reader of a path, bundled:NAME or synthetic, as `--data` takes them."""
-        return open_source(self.kept.config, self.kept.modality, source, split)
+        """A reader of a path, bundled:NAME or synthetic, as `--data` takes them: all of it, nothing kept in memory."""
+        config = self.kept.config
+        whole = config.data.model_copy(update={"limit": None, "cache_mib": 0})
+        return open_source(config.model_copy(update={"data": whole}), self.kept.modality, source, split)
 
     @property
     def module(self) -> EncoderModule:
@@ -99,7 +102,8 @@ class LoadedEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         made: tuple[str, Kept, Running] | None = self.__dict__.get("_made")
         if made is None or made[0] != key:
             self._check()
-            kept = load_kept(Path(self.run).expanduser(), discover(files=tuple(map(Path, self.plugins))), str(self.checkpoint))
+            host = self.plugins if isinstance(self.plugins, Host) else discover(files=tuple(map(Path, self.plugins)))
+            kept = load_kept(Path(self.run).expanduser(), host, str(self.checkpoint))
             self._made = made = (key, kept, self._run(kept))
         return made[1:]
 
@@ -136,16 +140,17 @@ def load(
     precision: number_formats.Precision = "float32",
     batch: int = 256,
     checkpoint: str = "latest",
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[Path] | Host = (),
 ) -> LoadedEncoder:
     """The trained encoder in the folder `run`.
 
     Args:
-        run: a run, or a folder written by `jepakit export --format hf`.
+        run: a run, or a folder written by `jepakit export --format huggingface`.
         pooling: from tokens to one vector; "auto" is what the evaluation of the run chose on training samples, else "mean".
         level: "sample", or "token" for one row a token.
         device, precision: where and in which format it runs; "auto" is the fastest there is.
-        batch: samples at once. checkpoint: "latest", "best" or a step. plugins: one-file plugins that the run needs.
+        batch: samples at once. checkpoint: "latest", "best" or a step.
+        plugins: one-file plugins that the run needs beside the installed ones, or a host that was made before.
 
     Raises:
         JepakitError: with one sentence, if anything about the folder or the arguments is off.

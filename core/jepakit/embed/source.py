@@ -51,7 +51,7 @@ def load_kept(path: Path, host: Host, which: str = "latest") -> Kept:
     """The encoder in `path`.
 
     Args:
-        path: the folder of a run, or one written by `jepakit export --format hf`.
+        path: the folder of a run, or one written by `jepakit export --format huggingface`.
         which: "latest", "best" or the step of a checkpoint; an exported folder holds one state only.
 
     Raises:

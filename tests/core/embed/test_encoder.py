@@ -98,7 +98,7 @@ def test_evaluation_decides_the_pooling(digits_run: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"pooling": "max"}, "no pooling named 'max'"),
+        ({"pooling": "median"}, "no pooling named 'median'"),
         ({"level": "patch"}, "neither 'sample' nor 'token'"),
         ({"precision": "fp8"}, "precision 'fp8'"),
         ({"device": "cuda:77"}, "device 'cuda:77' can't be used"),
