@@ -67,7 +67,10 @@ def prepare(
         raise ContractError(
             "the tokenizer knows positions only after it ran, but the masker works in the data worker; choose a masker with phase 'device'"
         )
-    return Prepared(seen, layouts, masker(known, MaskRequest(rng=mask_rng, shared=shared_rng, progress=progress)))
+    try:
+        return Prepared(seen, layouts, masker(known, MaskRequest(rng=mask_rng, shared=shared_rng, progress=progress)))
+    except ContractError as error:
+        raise ContractError(f"sample {sample.id}: {error}") from error
 
 
 def tokenizer_of(tokenizers: Mapping[str, Tokenizer], stream: str) -> Tokenizer:

@@ -112,6 +112,27 @@ def test_runs_follow_the_order(count: int, targets: int, key: int, long: bool) -
     assert set(left[first : first + len(seen)]) == seen  # contiguous among what targets leave
 
 
+def test_every_context_has_targets_of_its_own() -> None:
+    plan = RunMasker(RunSettings(targets=3, contexts=2))({"main": layout(64)}, MaskRequest(rng=rng(), shared=rng(1)))
+    assert [query.context for query in plan.queries] == [0, 0, 0, 1, 1, 1]
+    for number, context in enumerate(plan.contexts):
+        asked = np.concatenate([query.positions.idx for query in plan.queries if query.context == number])
+        assert not np.isin(context.positions.idx, asked).any()
+    first, second = (set(context.positions.idx.tolist()) for context in plan.contexts)
+    assert first != second
+    assert plan.info["context_ratio"] == pytest.approx((len(first) + len(second)) / 128)
+
+
+@given(count=st.integers(2, 6), key=st.integers(0, 50))
+def test_small_clouds_are_asked_as_often_as_large_ones(count: int, key: int) -> None:
+    """Otherwise they could not stand in one batch."""
+    plan = RunMasker(RunSettings(targets=4, contexts=2))({"main": layout(count)}, MaskRequest(rng=rng(key), shared=rng(key + 1)))
+    assert len(plan.queries) == 8
+    for query in plan.queries:
+        assert len(query.positions.idx)
+        assert not np.isin(query.positions.idx, plan.contexts[query.context].positions.idx).any()
+
+
 def test_one_token_is_too_few() -> None:
     with pytest.raises(ContractError, match="1 valid token"):
         RunMasker(RunSettings())({"main": layout(1)}, MaskRequest(rng=rng(), shared=rng()))

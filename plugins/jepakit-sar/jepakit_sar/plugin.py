@@ -1,9 +1,9 @@
-"""What this distribution brings: radar images, their gradient-ratio target, and two recipes."""
+"""What this distribution brings: radar images, their gradient-ratio target, two recipes, and a check of what clutter gives away."""
 
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import CommandSpec, ComponentSpec, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -36,3 +36,9 @@ def register_recipes() -> list[RecipeSpec]:
         RecipeSpec("sar", "sar", "jepakit_sar:recipes/sar.yaml", "SAR-JEPA: predicts gradient ratios, no teacher", "arXiv 2311.15153"),
         RecipeSpec("sar-latent", "sar", "jepakit_sar:recipes/sar_latent.yaml", "the same with a latent target", "arXiv 2301.08243"),
     ]
+
+
+@hookimpl
+def register_commands() -> list[CommandSpec]:
+    """What an accuracy has to be read beside."""
+    return [CommandSpec("sar-border", "jepakit_sar.border:command", "how well the border of radar chips alone tells their class")]

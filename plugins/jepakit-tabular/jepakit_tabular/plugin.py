@@ -1,4 +1,4 @@
-"""What this distribution brings: column tokens and the recipe of T-JEPA."""
+"""What this distribution brings: column tokens, their targets and the recipe of T-JEPA."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
 
 @hookimpl
 def register_components() -> list[ComponentSpec]:
-    """How a row becomes tokens."""
+    """How a row becomes tokens, and what is predicted of them."""
     return [
         ComponentSpec(
             "tokenizer",
@@ -16,7 +16,14 @@ def register_components() -> list[ComponentSpec]:
             "jepakit_tabular.tokenizer:ColumnTokenizer",
             "jepakit_tabular.tokenizer:ColumnSettings",
             "a token a column: numbers, dates, categories, texts, missing cells",
-        )
+        ),
+        ComponentSpec(
+            "transform",
+            "column-levels",
+            "jepakit_tabular.target:ColumnTarget",
+            "jepakit_tabular.target:ColumnTargetSettings",
+            "mixes blocks and standardises every column by itself",
+        ),
     ]
 
 

@@ -43,6 +43,11 @@ class ColumnTokenizer(Tokenizer):
         super().__init__()
         self.width = width
         self.columns, self.kinds = tuple(spec["columns"]), tuple(spec["kinds"])
+        if len(self.columns) < 2:
+            raise DataError(
+                f"the table has {len(self.columns)} column besides label, group and id ({shown(self.columns) or 'none'}); one is predicted "
+                "from others, so give two or more"
+            )
         self.each = -(-len(self.columns) // settings.most_tokens)
         """Columns a token."""
         self.parts = nn.ModuleDict()

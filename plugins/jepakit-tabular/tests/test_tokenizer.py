@@ -123,6 +123,12 @@ def test_a_table_with_other_columns_is_an_error(frame: pd.DataFrame, said: str) 
         tokenizer.layout(reader_of(frame).read(0), "main")
 
 
+@pytest.mark.parametrize("names", [[], ["only"]])
+def test_a_table_needs_two_columns(names: list[str]) -> None:
+    with pytest.raises(DataError, match="two or more"):
+        ColumnTokenizer(ColumnSettings(), width=8, spec={"columns": names, "kinds": ["number"] * len(names)})
+
+
 def test_an_empty_column_fits_to_every_kind() -> None:
     tokenizer, _ = fitted(pd.DataFrame({"b": ["x", "y"], "a": [1.0, 2.0]}))
     sample = reader_of(pd.DataFrame({"a": [None], "b": [None]})).read(0)

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from jepakit.contracts import Batch, Layout, MaskRequest, Reader, Sample, Tokenizer, Tokens, ViewMaker
+from jepakit.data.collate import prepare
 from jepakit.data.loader import CachedReader, batches, eval_batches
 from jepakit.data.stream import GlobalStream, sample_rng, step_rng
-from jepakit.errors import DataError
+from jepakit.errors import ContractError, DataError
 from jepakit.maskers.random import RandomMasker, RandomSettings
 
 
@@ -69,6 +70,28 @@ def feed(workers: int = 0, start: int = 0, reader: Reader | None = None) -> Iter
         progress=lambda step: step / 100,
         total_steps=6,
     )
+
+
+class Short(Rows):
+    """Nothing of it can be masked."""
+
+    def layout(self, sample: Sample, stream: str) -> Layout:
+        return Layout(np.zeros((1, 1), np.float32), np.ones(1, bool), np.zeros(1, np.int16), axes=("t",))
+
+
+def test_a_sample_that_can_not_be_masked_is_named() -> None:
+    rng = sample_rng(0, 0, "a", "mask")
+    with pytest.raises(ContractError, match=r"sample n3: .* 1 valid tokens"):
+        prepare(
+            Numbers().read(3),
+            view=None,
+            tokenizers={"main": Short()},
+            masker=RandomMasker(RandomSettings()),
+            view_rng=rng,
+            mask_rng=rng,
+            shared_rng=rng,
+            progress=0.0,
+        )
 
 
 def same(ours: Batch, theirs: Batch) -> bool:
