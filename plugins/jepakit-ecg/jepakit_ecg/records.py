@@ -125,7 +125,11 @@ def prepared(record: Record, options: EcgOptions) -> Record:
     if options.rate is None or options.rate == rate:
         return Record(record.name, signal, rate, record.group, record.label, record.beats, record.classes)
     beats = np.rint(record.beats * options.rate / rate).astype(np.int64)
-    return Record(record.name, at_rate(signal, rate, options.rate), options.rate, record.group, record.label, beats, record.classes)
+    leads = np.flatnonzero(np.isfinite(signal).any(axis=1))
+    moved = at_rate(signal[leads], rate, options.rate)
+    out = np.full((len(signal), moved.shape[1]), np.nan, dtype=np.float32)
+    out[leads] = moved
+    return Record(record.name, out, options.rate, record.group, record.label, beats, record.classes)
 
 
 def band_passed(signal: np.ndarray, rate: float, low: float, high: float) -> np.ndarray:
