@@ -61,6 +61,7 @@ _LAZY = {
     "RawFunctionTarget": "jepakit.targets",
     "CrossStreamTarget": "jepakit.targets_composed",
     "MultiTarget": "jepakit.targets_composed",
+    "answers_of": "jepakit.answers",  # for commands of plugins; it stands on a higher floor, so its type is not known here
 }  # fmt: skip
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "ASIDE", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
     "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Probe", "Query", "Raw", "RawFunctionTarget",
     "ReadBudget", "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
+    "answers_of",
 ]  # fmt: skip
 
 

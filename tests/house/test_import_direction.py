@@ -46,7 +46,7 @@ FLOORS = (
     ("build", "plans", "data", "sources"),
     ("train", "evaluate", "report"),
     ("forecast",),
-    ("engine", "score", "embed", "export", "inspect", "run_index"),
+    ("engine", "answers", "score", "embed", "export", "inspect", "run_index"),
     ("bench", "testing"),
     ("cli", "__main__"),
     ("__main__",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,21 @@ def test_long_recordings_are_read_in_windows(tmp_path: Path) -> None:
     assert len(reader) == 7
     np.testing.assert_allclose(reader.read(6).streams["main"][0, ::RATE], np.arange(60, 70) / 100, atol=1e-4)
     assert reader.read(3).group == "day.flac"
+
+
+def test_a_day_takes_the_memory_of_a_window(tmp_path: Path) -> None:
+    rate, minute = 200, np.zeros(60 * 200, dtype=np.int16)
+    with soundfile.SoundFile(str(tmp_path / "day.flac"), "w", rate, 1) as file:
+        for _ in range(24 * 60):
+            file.write(minute)
+    tracemalloc.start()
+    reader = open_(f"{tmp_path / 'day.flac'}::window_s=10")
+    shapes = {reader.read(index).streams["main"].shape for index in range(0, len(reader), 400)}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(reader) == 24 * 360
+    assert shapes == {(1, 2000)}
+    assert peak < 8e6, "the whole day is 69 MB"
 
 
 def test_other_channels_are_an_error(folder: Path) -> None:

@@ -31,6 +31,7 @@ class LogMelSettings(Settings):
     low_hz: float = Field(LOW_HZ, ge=0, description="lower end of the lowest band")
     high_hz: float | None = Field(None, gt=0, description="upper end of the highest band; None = half the rate")
     floor: float = Field(FLOOR, gt=0, description="power, of full scale one, that is added before the logarithm")
+    mono: bool = Field(False, description="channels are added up before the spectrum, so that their number may vary")
     rate_hz: int | None = Field(None, ge=1, description="the rate that data must have; None = whatever it has")
 
     @model_validator(mode="after")
@@ -58,7 +59,7 @@ class LogMelTokenizer(Tokenizer):
     def __init__(self, settings: LogMelSettings, *, width: int, spec: Mapping[str, Any]) -> None:
         super().__init__()
         self.width, self.settings = width, settings
-        self.channels, self.rate_hz = int(spec["channels"]), int(spec["rate_hz"])
+        self.channels, self.rate_hz = 1 if settings.mono else int(spec["channels"]), int(spec["rate_hz"])
         if settings.rate_hz not in (None, self.rate_hz):
             raise ConfigError(
                 f"tokenizer.rate_hz: the recipe wants {settings.rate_hz} Hz, the data has {self.rate_hz} Hz; read it with "
@@ -103,7 +104,7 @@ class LogMelTokenizer(Tokenizer):
                 f"PATH::rate_hz={self.rate_hz}, which resamples"
             )
         sound = sample.streams[stream]
-        if len(sound) != self.channels:
+        if len(sound) != self.channels and not self.settings.mono:
             raise DataError(f"{sample.id}: {len(sound)} channels, the encoder is for {self.channels}; convert the recording")
         complete = self.complete(sound)
         if not complete.any():
@@ -132,7 +133,8 @@ class LogMelTokenizer(Tokenizer):
         return replace(raw, values=self.energies(torch.nan_to_num(raw.values, nan=0.0, posinf=0.0, neginf=0.0)))
 
     def energies(self, sound: Tensor) -> Tensor:
-        """(B, C, T) → (B, C, n, frames, mels) float32, log-mel, not standardised."""
+        """(B, C, T) → (B, C, n, frames, mels) float32, log-mel, not standardised; C is 1 when channels are added up."""
+        sound = sound.sum(1, keepdim=True) if self.settings.mono else sound
         count = sound.shape[-1] // self.length
         tokens = rearrange(sound[..., : count * self.length].float(), "b c (n l) -> b c n l", l=self.length)
         starts = torch.linspace(0, self.length - self.window, self.settings.frames, device=sound.device).round().long()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import CommandSpec, ComponentSpec, RecipeSpec, hookimpl
 
 
 @hookimpl
 def register_components() -> list[ComponentSpec]:
-    """The masks of A-JEPA."""
+    """The masks of A-JEPA; the data and the view of Stem-JEPA."""
     return [
         ComponentSpec(
             "masker",
@@ -16,13 +16,21 @@ def register_components() -> list[ComponentSpec]:
             "jepakit_audio.masker:TimeFrequencyMasker",
             "jepakit_audio.masker:TimeFrequencySettings",
             "blocks, annealed into whole ranges of time or frequency",
-        )
+        ),
+        ComponentSpec("modality", "stems", "jepakit_audio.stems:StemsModality", summary="music with a channel an instrument"),
+        ComponentSpec(
+            "view",
+            "audio-stems",
+            "jepakit_audio.stem_view:StemView",
+            "jepakit_audio.stem_view:StemSettings",
+            "a mix of some stems, and one that is missing from it",
+        ),
     ]
 
 
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
-    """Audio-JEPA and A-JEPA."""
+    """Audio-JEPA, A-JEPA and Stem-JEPA."""
     return [
         RecipeSpec("audio", "audio", "jepakit_audio:recipes/audio.yaml", "Audio-JEPA: random masks on log-mel patches", "arXiv 2507.02915"),
         RecipeSpec(
@@ -32,4 +40,17 @@ def register_recipes() -> list[RecipeSpec]:
             "A-JEPA: blocks, then ranges of time or frequency",
             "arXiv 2311.15830",
         ),
+        RecipeSpec(
+            "audio-stem",
+            "stems",
+            "jepakit_audio:recipes/audio_stem.yaml",
+            "Stem-JEPA: the missing instrument of a mix",
+            "arXiv 2408.02514",
+        ),
     ]
+
+
+@hookimpl
+def register_commands() -> list[CommandSpec]:
+    """Retrieval of the missing stem."""
+    return [CommandSpec("stems", "jepakit_audio.stem_retrieval:stems", "Retrieve missing stems with what a run predicts.")]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from jepakit.testing import PluginChecks
 
 
 class TestPlugin(PluginChecks):
-    plugin = "jepakit-audio"
-    overrides = ("encoder.width=32", "encoder.depth=2", "encoder.heads=2", "predictor.width=16", "predictor.depth=1", "predictor.heads=1")
+    plugin: ClassVar[str] = "jepakit-audio"
+    overrides: ClassVar[tuple[str, ...]] = ("encoder.width=32", "encoder.depth=2", "encoder.heads=2")

@@ -1,0 +1,58 @@
+"""Music in stems: recordings with a channel an instrument, in a fixed order."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
+from jepakit_audio.band import BEATS, RATE_HZ, STEMS, piece
+from jepakit_modalities.audio.modality import AudioModality
+from jepakit_modalities.audio.reader import AudioReader, Clip
+from jepakit_modalities.image.listing import Listing
+
+
+class StemsModality(Modality):
+    """Clips (C, T) float32 as those of audio, but every channel is an instrument; the mix is their sum."""
+
+    name = "stems"
+
+    def __init__(self) -> None:
+        self.audio = AudioModality()
+
+    def open(self, source: str, split: str) -> Reader:
+        reader = self.audio.open(source, split)
+        channels = reader.spec()["channels"]
+        if channels < 2:
+            raise DataError(f"{source}: {channels} channel; expected a channel an instrument, in the same order in every file")
+        return reader
+
+    def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
+        ids = [f"synthetic/{split}/{index}" for index in range(count)]
+        labels = [index % len(BEATS) for index in range(count)]
+        names = [f"rhythm {number}" for number in range(len(BEATS))]
+        listing = Listing(ids, labels, class_names=names, digest=f"band-{seed}-{split}-{count}")
+        return AudioReader(listing, partial(played, seed, split == "test"), origin="synthetic")
+
+    def raw_features(self, sample: Sample) -> np.ndarray:
+        """Those of audio, of the mix."""
+        return self.audio.raw_features(sample)
+
+    def classical(self, task: str) -> tuple[str, Any] | None:
+        return self.audio.classical(task)
+
+    def picture(self, sample: Sample) -> np.ndarray:
+        return self.audio.picture(sample)
+
+    def mask_picture(self, sample: Sample, layout: Layout, plan: MaskPlan) -> np.ndarray | None:
+        return None
+
+
+def played(seed: int, is_test: bool, index: int) -> Clip:
+    """A made-up piece and its rate."""
+    return piece(seed, is_test, index), RATE_HZ
+
+
+__all__ = ["STEMS", "StemsModality"]
