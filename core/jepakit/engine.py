@@ -137,10 +137,12 @@ def config_of(out: Path, host: Host, overrides: Sequence[str] = ()) -> tuple[Run
     return load_config(said, overrides, host), source
 
 
-def evaluate_run(out: Path, host: Host, data: str, test: str | None, emit: Emit, overrides: Sequence[str] = ()) -> Evaluation:
+def evaluate_run(
+    out: Path, host: Host, data: str, test: str | None, emit: Emit, overrides: Sequence[str] = (), *, which: str = "latest"
+) -> Evaluation:
     """Frozen features of a run's encoder beside the same encoder untrained and raw features; keeps what the report shows.
 
-    overrides: "evaluate.probes=[linear,mlp]" and the like. ConfigError for an option that the trained encoder hangs on.
+    which: the checkpoint, "latest", "best" or a step. overrides: "evaluate.probes=[linear,mlp]" and the like. ConfigError for an option that the trained encoder hangs on.
     """
     host.check_clean()
     for change in overrides:
@@ -150,7 +152,7 @@ def evaluate_run(out: Path, host: Host, data: str, test: str | None, emit: Emit,
         config, _ = config_of(out, host, overrides)
         for sentence in drift(made_with(out), host.used(config)):
             emit({"event": "warning", "sentence": sentence})
-        return evaluate_encoder(out, config, host, data, test, emit)
+        return evaluate_encoder(out, config, host, data, test, emit, which=which)
 
 
 def made_with(out: Path) -> list[dict[str, str]]:

@@ -161,14 +161,30 @@ def position_ratio(targets: Tensor, predictions: Tensor, positions: Tensor) -> f
         None when no position occurs twice or targets do not vary within positions.
     """
     targets, predictions = targets.detach().double(), predictions.detach().double()
+    variance, repeated = _within(targets, positions)
+    error = (predictions - targets).square().sum(1)[repeated].sum()
+    scale = targets.square().sum() * torch.finfo(torch.float32).eps ** 2
+    return float(error / variance) if variance > scale else None
+
+
+def content_std(targets: Tensor, positions: Tensor) -> float | None:
+    """Spread of targets that the position does not explain: root of the unbiased variance within positions, mean over dimensions.
+
+    targets: (m, D). positions: (m,) int64. A spread over all targets stays high when nothing but position is left in them; this one goes
+    to zero. None when no position occurs twice.
+    """
+    variance, repeated = _within(targets.detach().double(), positions)
+    count = int(repeated.sum())
+    return float((variance / (count * targets.shape[1])).sqrt()) if count else None
+
+
+def _within(targets: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over rows and dimensions of the unbiased variance within positions, and which rows share their position with others."""
     _, place, counts = torch.unique(positions, return_inverse=True, return_counts=True)
     sums = targets.new_zeros(len(counts), targets.shape[1]).index_add_(0, place, targets)
     repeated = counts[place] > 1
     apart = (targets - sums[place] / counts[place, None]).square().sum(1)
-    unbiased = (apart * counts[place] / (counts[place] - 1).clamp_min(1))[repeated].sum()
-    error = (predictions - targets).square().sum(1)[repeated].sum()
-    scale = targets.square().sum() * torch.finfo(torch.float32).eps ** 2
-    return float(error / unbiased) if unbiased > scale else None
+    return (apart * counts[place] / (counts[place] - 1).clamp_min(1))[repeated].sum(), repeated
 
 
 def _matrix(z: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from jepakit.errors import ContractError
 from jepakit.measures import (
     alignment,
     alpha_req,
+    content_std,
     gaussianity,
     lidar,
     mean_cosine,
@@ -143,6 +144,14 @@ def test_position_ratio_of_known_predictors() -> None:
     assert position_ratio(targets, targets, positions) == 0.0
     assert position_ratio(targets, (mean + targets) / 2, positions) == pytest.approx(0.25, abs=0.02)
     assert (position_ratio(targets, torch.zeros_like(targets), positions) or 0.0) > 5
+
+
+def test_content_is_what_the_position_does_not_explain() -> None:
+    positions = torch.arange(50).repeat_interleave(2)
+    means = 30 * gaussian(50, 8)[positions]
+    assert content_std(means, positions) == pytest.approx(0.0, abs=1e-9)
+    assert content_std(means + 0.5 * gaussian(100, 8, seed=1), positions) == pytest.approx(0.5, rel=0.1)
+    assert content_std(means, torch.arange(100)) is None
 
 
 def test_position_ratio_is_unbiased_with_two_targets_a_position() -> None:

@@ -2,7 +2,7 @@
 
 from jepakit.checkpoint.format import FOLDER, Manifest, State
 from jepakit.checkpoint.pack import export_weights, pack_module, pack_optimizer, section, unpack_module, unpack_optimizer
-from jepakit.checkpoint.read import best, latest, latest_scalars, load, load_latest, load_step, read_manifest, steps, verify
+from jepakit.checkpoint.read import best, latest, latest_scalars, load, load_latest, load_named, load_step, read_manifest, steps, verify
 from jepakit.checkpoint.write import save
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "latest_scalars",
     "load",
     "load_latest",
+    "load_named",
     "load_step",
     "pack_module",
     "pack_optimizer",

@@ -52,6 +52,18 @@ def load_step(run: Path, step: int) -> State:
     return _first_whole(found, run)
 
 
+def load_named(run: Path, which: str) -> State:
+    """The state that "latest", "best" (the richest embeddings) or a step names; CheckpointError when there is none."""
+    if which == "latest":
+        return load_latest(run)
+    step = best(run) if which == "best" else int(which) if which.isdecimal() else -1
+    if step is None:
+        raise CheckpointError(f"{run} has no checkpoint marked best; use checkpoint 'latest'")
+    if step < 0:
+        raise CheckpointError(f"checkpoint '{which}' is none of: latest, best, or the number of a step")
+    return load_step(run, step)
+
+
 def _first_whole(found: list[Path], run: Path) -> State:
     skipped: list[str] = []
     for path in found:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
+
+from jepakit.cli.policy import Policy
+from jepakit.cli.screen import open_screen
 
 
 @click.group()
@@ -45,6 +50,38 @@ def contracts(batch: int, as_json: bool) -> None:
     click.echo(f"step {found['step_ms']:.1f} ms, batch {batch}; {found['calls']} calls of components, all of them checked")
     click.echo(f"first calls  {found['first_ms']:.3f} ms, {found['first_percent']:.2f} % of the step")
     click.echo(f"later        {found['later_ms']:.4f} ms, {found['later_percent']:.4f} % of the step, on average")
+
+
+@bench.command()
+@click.argument("recipe")
+@click.option("--data", required=True, help="Labelled data with a test split of its own, such as bundled:NAME.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the runs; those that are in it are not made again.")
+@click.option("--runs", type=click.IntRange(min=5), default=30, show_default=True, help="Short runs of different options.")
+@click.option("--vary", multiple=True, metavar="KEY=A|B|C", help="An option to draw from these values, in place of the usual ones.")
+@click.option("--set", "fixed", multiple=True, metavar="KEY=VALUE", help="Change an option in all runs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def measures(
+    policy: Policy, recipe: str, data: str, out: Path, runs: int, vary: tuple[str, ...], fixed: tuple[str, ...], as_json: bool
+) -> None:
+    """Do label-free measures (RankMe, LiDAR, α-ReQ, …) tell good encoders from bad ones? Short runs of RECIPE, each measured and probed."""
+    from jepakit.bench.measures import VARIED, run_bench
+    from jepakit.bench.verdicts import lines_of, plot
+
+    varied: Mapping[str, Sequence[str]] = {
+        key: tuple(values.split("|")) for key, _, values in (one.partition("=") for one in vary)
+    } or VARIED
+    with open_screen(as_json) as emit:
+        outcomes = run_bench(recipe, policy.host(), data, out, runs=runs, varied=varied, fixed=fixed, emit=emit)
+    lines = lines_of(outcomes)
+    plot(outcomes, out / "measures.svg", f"linear probe on test samples of {data}")
+    if as_json:
+        click.echo(json.dumps({"bench": "measures", "runs": len(outcomes), "lines": [asdict(line) for line in lines]}))
+        return
+    click.echo(f"{'measure':26s}  Spearman's ρ with the probe    keeps a run of   best run {lines[0].best:.3f}")
+    for line in lines:
+        click.echo(f"{line.measure:26s}  {line.correlation:+.2f} ({line.low:+.2f} to {line.high:+.2f})       {line.picked:.3f}")
+    click.echo(f"plot  {out / 'measures.svg'}")
 
 
 def columns(row: Mapping[str, Any]) -> Iterator[str]:

@@ -31,6 +31,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change an option: --set encoder.width=384.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/RECIPE-N]")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights, masks and order.")
+@click.option("--on-collapse", type=click.Choice(("warn", "stop")), help="What to do when the embeddings collapse.  [default: warn]")
 @plugin_files
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @as_json
@@ -45,12 +46,14 @@ def train(
     overrides: tuple[str, ...],
     out: Path | None,
     seed: int | None,
+    on_collapse: str | None,
     files: tuple[Path, ...],
     dry_run: bool,
     as_json: bool,
 ) -> int:
     """Train RECIPE, the name of a recipe or a YAML file, on DATA."""
-    changes = [*overrides, *_length(steps, minutes), *([] if seed is None else [f"train.seed={seed}"])]
+    given = {"train.seed": seed, "train.on_collapse": on_collapse}
+    changes = [*overrides, *_length(steps, minutes), *(f"{key}={value}" for key, value in given.items() if value is not None)]
     host = policy.host(files)
     from jepakit.config import load_config
 

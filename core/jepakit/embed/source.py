@@ -75,21 +75,9 @@ def from_run(path: Path, host: Host, which: str) -> Kept:
     if spec is None:  # a run of an older version: only its data knows
         spec = open_source(config, modality, source, "train").spec()
     parts = build(config, host, spec, modality)
-    state = find_state(path, which)
+    state = checkpoint.load_named(path, which)
     checkpoint.unpack_module("model", state.tensors, parts.jepa)
     return Kept(config, spec, modality, chosen_backbone(config, parts), state.step, pooling_of(path), path.resolve().name)
-
-
-def find_state(path: Path, which: str) -> checkpoint.State:
-    """The checkpoint that "latest", "best" or a step names."""
-    if which == "latest":
-        return checkpoint.load_latest(path)
-    step = checkpoint.best(path) if which == "best" else int(which) if which.isdecimal() else -1
-    if step is None:
-        raise CheckpointError(f"{path} has no checkpoint marked best; use checkpoint 'latest'")
-    if step < 0:
-        raise CheckpointError(f"checkpoint '{which}' is none of: latest, best, or the number of a step")
-    return checkpoint.load_step(path, step)
 
 
 def data_spec(path: Path) -> dict[str, Any] | None:

@@ -178,7 +178,8 @@ class Measurer:
                 continue
             for labels, fitted in self._fits(probe, seen):
                 if not fitted.converged:
-                    self._note(f"{name}, {probe.name}, {labels} labels: the solver stopped after its most steps, not converged.")
+                    few = "all labels" if labels == ALL else f"{labels} a class"
+                    self._note(f"{name}, {probe.name}, {few}: the solver stopped after its most steps, not converged.")
                 for metric in self.metrics if labels == ALL else self.metrics[:1]:
                     yield from self._value(name, probe.name, labels, metric, fitted, split.truth, counts)
         if "retrieval" in self.settings.probes and self.task == "classification":

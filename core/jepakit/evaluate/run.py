@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -34,8 +36,10 @@ THUMBNAIL = 64
 """Largest side of a picture in the map, in pixels."""
 
 
-def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: str | None, emit: Emit) -> Evaluation:
-    """Everything from the newest checkpoint to evaluation.json and the embedding map in the run folder."""
+def evaluate_encoder(
+    out: Path, config: RunConfig, host: Host, data: str, test: str | None, emit: Emit, *, which: str = "latest"
+) -> Evaluation:
+    """Everything from a checkpoint to evaluation.json and the embedding map in the run folder. which: "latest", "best" or a step."""
     modality = build_modality(config, host)
     train_reader = open_source(config, modality, data, "train")
     if test and config.evaluate.split != "holdout":
@@ -46,9 +50,7 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
     test_reader = open_source(config, modality, test or data, "test") if not whole and (test or has_test_split(data)) else None
     if test_reader is not None:
         check_classes(train_reader, test_reader)
-    trained = build(config, host, train_reader.spec(), modality)
-    start = checkpoint.load_latest(out)
-    checkpoint.unpack_module("model", start.tensors, trained.jepa)
+    trained = trained_parts(out, config, host, train_reader.spec(), modality, which=which)
     untrained = build(config, host, train_reader.spec(), modality)
     same_scalers(trained, untrained)
     sources = {}
@@ -81,6 +83,13 @@ def evaluate_encoder(out: Path, config: RunConfig, host: Host, data: str, test: 
         "after_eval", {"run": str(out), "rows": found.to_json()["rows"]}, lambda sentence: emit({"event": "warning", "sentence": sentence})
     )
     return found
+
+
+def trained_parts(out: Path, config: RunConfig, host: Host, spec: Mapping[str, Any], modality: Modality, *, which: str = "latest") -> Parts:
+    """The parts of a run with the weights of one checkpoint: "latest", "best" or a step."""
+    parts = build(config, host, spec, modality)
+    checkpoint.unpack_module("model", checkpoint.load_named(out, which).tensors, parts.jepa)
+    return parts
 
 
 def check_classes(train: Reader, test: Reader) -> None:

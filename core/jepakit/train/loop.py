@@ -52,6 +52,7 @@ class Progress:
     horizon: Horizon
     watch: CollapseWatch
     saved: int = -1
+    has_best: bool = False
 
 
 def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit: Emit, *, horizon: Horizon, start: State | None) -> Result:
@@ -69,6 +70,7 @@ def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit:
     stream = GlobalStream(len(reader), config.data.batch // config.train.accumulate, config.train.seed)
     if start is not None:
         restore(start, jepa, optimizer, now, stream, reader)
+        now.has_best = checkpoint.best(run.path) is not None
     pace = Pace(minutes_left(config, now), now.step)
     with StopSignal() as stop:
         source = feed(config, parts, reader, stream, now)
@@ -83,10 +85,10 @@ def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit:
                 report(run, emit, now, losses | pace.numbers(now.step, now.horizon.total, config.data.batch))
                 if stopping(config, now):
                     break
-            if pace.save_due(config.train.checkpoint_minutes):
+            if pace.save_due(config.train.checkpoint_minutes) or (now.watch.is_best() and not now.has_best):
                 save(run, emit, config, jepa, optimizer, now, stream, reader)
     save(run, emit, config, jepa, optimizer, now, stream, reader)
-    return verdict(now, stop)
+    return verdict(run, now, stop)
 
 
 def one_step(
@@ -195,7 +197,7 @@ def save(
     stream: GlobalStream,
     reader: Reader,
 ) -> None:
-    """A checkpoint of everything; marked best when the embeddings have never been richer."""
+    """A checkpoint of everything; marked best when the embeddings have never been richer. The first such one is saved at once."""
     if now.saved == now.step:
         return
     tensors = checkpoint.pack_module("model", jepa) | checkpoint.pack_optimizer("optimizer", optimizer, jepa.named_parameters())
@@ -205,8 +207,9 @@ def save(
         "watch": now.watch.state(),
         "plugins": run.plugins,
     }
-    path = checkpoint.save(run.path, now.step, State(now.step, tensors, scalars), keep=config.train.keep, best=now.watch.is_best())
-    now.saved = now.step
+    best = now.watch.is_best()
+    path = checkpoint.save(run.path, now.step, State(now.step, tensors, scalars), keep=config.train.keep, best=best)
+    now.saved, now.has_best = now.step, now.has_best or best
     emit({"event": "checkpoint", "step": now.step, "path": str(path)})
 
 
@@ -227,13 +230,17 @@ def restore(
     now.saved = start.step
 
 
-def verdict(now: Progress, stop: StopSignal) -> Result:
-    """How the run ended, in words and as an exit code."""
+def verdict(run: RunFolder, now: Progress, stop: StopSignal) -> Result:
+    """How the run ended, in words and as an exit code; of a collapse also what is left of better times."""
     found = now.watch.verdict()
     if stop.requested is not None:
         return Result("interrupted", stop.exit_code, now.step, f"stopped by signal {stop.requested} after step {now.step}, saved")
     if found.state == "collapsed":
-        return Result("collapsed", 4, now.step, found.sentence)
+        good = checkpoint.best(run.path)
+        kept = (
+            "No checkpoint is older than that." if good is None else f"The last good checkpoint is that of step {good} (--checkpoint best)."
+        )
+        return Result("collapsed", 4, now.step, f"{found.sentence} {kept}")
     return Result("finished", 0, now.step, found.sentence)
 
 

@@ -66,9 +66,11 @@ class Engine(ModuleType):
         self.asked["resume"] = run
         return self.result
 
-    def evaluate_run(self, run: Path, host: Any, data: str, test: str | None, emit: Any, overrides: Sequence[str] = ()) -> Evaluation:
+    def evaluate_run(
+        self, run: Path, host: Any, data: str, test: str | None, emit: Any, overrides: Sequence[str] = (), *, which: str = "latest"
+    ) -> Evaluation:
         self.asked["eval"] = (run, data, test)
-        self.asked["overrides"] = tuple(overrides)
+        self.asked["overrides"], self.asked["checkpoint"] = tuple(overrides), which
         return Evaluation()
 
 
@@ -82,10 +84,11 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_options_reach_the_engine(engine: Engine) -> None:
-    line = "train image --data D --set encoder.width=96 --set train.seed=1 --steps 5 --seed 3 --out there"
+    line = "train image --data D --set encoder.width=96 --set train.seed=1 --steps 5 --seed 3 --on-collapse stop --out there"
     assert main(line.split()) == 0
     config, data, out = engine.asked["train"]
     assert (config.encoder.settings.width, config.train.steps, config.train.seed, data, out) == (96, 5, 3, "D", Path("there"))
+    assert config.train.on_collapse == "stop"
 
 
 def test_minutes_take_the_place_of_the_recipe_steps(engine: Engine) -> None:
@@ -129,10 +132,10 @@ def test_exit_code_of_the_run_is_that_of_the_command(engine: Engine) -> None:
 
 
 def test_eval_prints_rows_pooling_and_verdict(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", "r", "--data", "D", "--test", "T", "--set", "evaluate.draws=3"]) == 0
-    assert engine.asked["overrides"] == ("evaluate.draws=3",)
+    assert main(["eval", "r", "--data", "D", "--test", "T", "--set", "evaluate.draws=3", "--checkpoint", "best"]) == 0
+    assert (engine.asked["overrides"], engine.asked["checkpoint"]) == (("evaluate.draws=3",), "best")
     out = capsys.readouterr().out
-    for part in ("encoder", "25.0 % (10.0 – 30.0) *", "20.0 %", "mean+std *", "0.500", "few labels", "The encoder learned."):
+    for part in ("encoder", "25.0 % * (10.0 – 30.0)", "20.0 %", "mean+std *", "0.500", "few labels", "The encoder learned."):
         assert part in out
     assert engine.asked["eval"] == (Path("r"), "D", "T")
 

@@ -74,7 +74,7 @@ def tiny_scale(step: int, generator: torch.Generator) -> Tensor:
 def test_complete_collapse_is_seen_even_if_it_was_there_from_the_start(embed: Embed, from_start: bool) -> None:
     verdict = watched(embed, start=embed if from_start else gaussian).verdict()
     assert verdict.state == "collapsed"
-    assert "earlier checkpoint" in verdict.sentence
+    assert "Train again with a slower target" in verdict.sentence
 
 
 def test_spread_that_shrinks_to_nothing_is_a_collapse() -> None:
