@@ -25,6 +25,10 @@ LARGEST_WHOLE = 512
 """Pixels of the longer side up to which a file without a `tile` option is one sample: a chip, not a scene."""
 TILE = 256
 """Side of a tile of larger files when none is asked for."""
+LEAST_DATA = 0.25
+"""Share of a tile that must have data: scenes that were turned to the north have empty corners."""
+COARSE = 8
+"""Every eighth pixel either way is looked at for that."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,42 @@ def labels_of(files: Sequence[Path]) -> tuple[list[int] | None, list[str] | None
 
 
 def tiles_of(path: Path, options: SourceOptions) -> list[Tile]:
-    """Every whole tile of a file, in raster order; a file smaller than a tile is one by itself."""
+    """Every whole tile of a file that has data, in raster order; a file smaller than a tile is one by itself.
+
+    Raises:
+        DataError: no tile has data.
+    """
     with opened(path) as scene:
-        height, width = scene.height, scene.width
+        tiles = grid_of(path, scene.height, scene.width, options)
+        if len(tiles) == 1:
+            return tiles
+        kept = [tile for tile in tiles if has_data(scene, tile, options.nodata)]
+    if not kept:
+        raise DataError(
+            f"{path}: none of its {len(tiles)} tiles has data in {LEAST_DATA:.0%} of its pixels; leave it out, or check ::nodata"
+        )
+    return kept
+
+
+def grid_of(path: Path, height: int, width: int, options: SourceOptions) -> list[Tile]:
+    """Every whole tile of a file of that size."""
     side = options.tile or (TILE if max(height, width) > LARGEST_WHOLE else max(height, width))
     step = options.step or side
     high, wide = min(side, height), min(side, width)
     return [Tile(path, top, left, high, wide) for top in range(0, height - high + 1, step) for left in range(0, width - wide + 1, step)]
+
+
+def has_data(scene: Any, tile: Tile, nodata: float | None) -> bool:
+    """Whether enough pixels of a tile have data, by a coarse look at its first channel."""
+    from rasterio.windows import Window
+
+    window = Window(tile.left, tile.top, tile.width, tile.height)
+    shape = -(-tile.height // COARSE), -(-tile.width // COARSE)
+    values = scene.read(1, window=window, out_shape=shape)
+    seen = (scene.dataset_mask(window=window, out_shape=shape) > 0) & np.isfinite(values)
+    if nodata is not None:
+        seen &= values != nodata
+    return bool(seen.mean() >= LEAST_DATA)
 
 
 def read_tile(tile: Tile, options: SourceOptions) -> np.ndarray:

@@ -98,6 +98,20 @@ def test_no_data_of_the_file_is_no_token(tmp_path: Path) -> None:
     assert layout.valid.reshape(4, 4).tolist() == [[False] * 4] * 2 + [[True] * 4] * 2
 
 
+@pytest.mark.parametrize(("empty", "declared", "said"), [(np.nan, None, ""), (0.0, 0.0, ""), (-9999.0, None, ",nodata=-9999")])
+def test_empty_corners_of_a_scene_are_no_tiles(tmp_path: Path, empty: float, declared: float | None, said: str) -> None:
+    scene = np.ones((1, 64, 64), dtype=np.float32)
+    scene[:, :16, :40] = empty  # the third tile of the first row has half its pixels
+    write(tmp_path / "scene.tif", scene, nodata=declared)
+    reader = SarModality().open(f"{tmp_path / 'scene.tif'}::tile=16{said}", "train")
+    assert len(reader) == 16 - 2
+    assert reader.read(0).id == "scene.tif@0-32"
+    scene[:] = empty
+    write(tmp_path / "nothing.tif", scene, nodata=declared)
+    with pytest.raises(DataError, match=r"nothing\.tif: none of its 16 tiles has data"):
+        SarModality().open(f"{tmp_path / 'nothing.tif'}::tile=16{said}", "train")
+
+
 def test_folders_of_chips_are_classes(tmp_path: Path) -> None:
     for name in ("ship", "oil"):
         (tmp_path / name).mkdir()
