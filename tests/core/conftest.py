@@ -1,24 +1,32 @@
-"""A tiny JEPA on patches, built from real components, for the tests of the step."""
+"""A tiny JEPA on patches, built from real components, for the tests of the step; a tiny run, for those of what comes out of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from jepakit.config import load_config
 from jepakit.contracts import Batch, Layout, Raw, Sample, Tokenizer, Tokens
+from jepakit.engine import train
 from jepakit.jepa import Jepa, Term
 from jepakit.model.backbone import Backbone
 from jepakit.model.encoder import EncoderSettings, TransformerEncoder
 from jepakit.model.predictor import PredictorSettings, TransformerPredictor
 from jepakit.model.predictor_cross import CrossPredictor, CrossSettings
 from jepakit.objectives import SmoothL1, SmoothL1Settings
+from jepakit.plugin_host.loader import discover
 from jepakit.targets import EmaSettings, EmaTarget
 from jepakit.targets_transform import LevelsSettings, LevelsTransform
 
 WIDTH, VALUES = 24, 6
+SMALL = [
+    "tokenizer.patch=2", "encoder.width=32", "encoder.depth=2", "encoder.heads=1", "transform.levels=[0,-1]", "predictor.width=32",
+    "predictor.depth=1", "data.batch=32", "train.steps=10", "train.minutes=null",
+]  # fmt: skip
 
 
 class PatchTokenizer(Tokenizer):
@@ -72,3 +80,11 @@ def make_batch() -> Callable[..., Batch]:
         return Batch({"main": Raw(values)}, ids=tuple(str(number) for number in range(samples)))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One tiny run on real digits, shared by the tests of what comes out of it. Not to be written to."""
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    train(load_config("image-quick", SMALL, discover()), discover(), "bundled:digits", out, lambda event: None)
+    return out

@@ -25,6 +25,7 @@ COMMANDS = {
     "score": ("jepakit.cli.score:score", "Rank samples by how typical a run's encoder finds them."),
     "embed": ("jepakit.cli.embed:embed", "Write the embeddings of a data set to a file."),
     "report": ("jepakit.cli.report:report", "Turn a run into one self-contained HTML file."),
+    "runs": ("jepakit.cli.runs:runs", "List runs, show or compare them, name the best checkpoint."),
     "recipes": ("jepakit.cli.recipes:recipes", "List recipes, or show one."),
     "plugins": ("jepakit.cli.plugins:plugins", "List plugins and what became of each."),
     "bench": ("jepakit.cli.bench:bench", "Measure this machine: speed of a step against the published one."),

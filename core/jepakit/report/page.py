@@ -85,7 +85,7 @@ def render(run: Path) -> str:
     config = (run / "config.yaml").read_text(encoding="utf-8")
     steps = read_steps(run)
     evaluation = _try(lambda: read_evaluation(run))
-    return _template().render(
+    return template("page.html.j2").render(
         name=run.resolve().name,
         recipe=_recipe(config),
         version=__version__,
@@ -101,10 +101,11 @@ def render(run: Path) -> str:
     )
 
 
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A page of this folder; `style.css` is common to all of them."""
     loader = jinja2.PackageLoader("jepakit.report", ".")
-    page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.get_template("page.html.j2")
+    pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return pages.get_template(name)
 
 
 def _try(read: Callable[[], T | None]) -> T | DataError | None:

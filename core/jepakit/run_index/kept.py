@@ -1,0 +1,48 @@
+"""The checkpoints that a run still has, and which of them is the best, read from their manifests without their tensors."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER, MANIFEST, COMPLETE = "checkpoints", "manifest.json", "COMPLETE"
+"""As `jepakit.checkpoint` names them; that room imports torch, this one must not."""
+_NAME = re.compile(r"step-(\d+)(?:\.\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One checkpoint. best: it had the highest rank of all that were saved. rank: as the watch measured it there. size: in bytes."""
+
+    step: int
+    path: str
+    best: bool
+    rank: float | None
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def checkpoints_of(run: Path) -> list[Kept]:
+    """Whole checkpoints of a run, oldest first; `best` marks one at most, as `--checkpoint best` takes it."""
+    folder = run / FOLDER
+    found = [_read(path) for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.is_dir() else []
+    kept = sorted((one for one in found if one is not None), key=lambda one: one.step)
+    newest = max((one.step for one in kept if one.best), default=None)
+    return [Kept(one.step, one.path, one.step == newest, one.rank, one.size) for one in kept]
+
+
+def _read(path: Path) -> Kept | None:
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        if not (path / COMPLETE).is_file():
+            return None
+        watch = manifest["scalars"].get("watch") or {}
+        rank = (watch.get("latest") or {}).get("rank")
+        return Kept(manifest["step"], str(path), bool(manifest["best"]), rank, manifest["files"]["state"]["size"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
