@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +11,14 @@ from torch import Tensor
 
 from jepakit.contracts import Features
 
-POOLINGS = ("mean", "mean+std", "mean+max", "flat", "prefix", "levels:mean+std")
+POOLINGS = ("mean", "mean+std", "mean+max", "flat", "prefix", "levels:mean+std", "pyramid:2")
 """levels: the encoder's asked blocks, each token normalised without gain, beside the last one. prefix: the mean of class tokens and
-registers. flat: all tokens side by side, where every sample has the same ones. Also to be asked for: "max", "std", any of the moments
-joined by +, and "grid:4", the means of four equal parts of the first coordinate (time, height) side by side."""
+registers. flat: all tokens side by side, where every sample has the same ones. pyramid:2: mean and std beside the means of the cells that
+cutting every axis into two gives, so that the rough arrangement is kept (spatial pyramids, Lazebnik et al. 2006, section 3). On
+request: "max", "std", any of the moments joined by +, and "grid:4", the means of four equal parts of the first axis (time, height)."""
 MOMENTS = ("mean", "std", "max")
 MAX_PARTS = 64
-"""Parts that `grid` may cut an axis into."""
+"""Parts that `grid` may cut an axis into, and cells that a pyramid may have."""
 MAX_FLAT = 16_384
 """Values a sample that `flat` may hold; float16, so 10,000 samples take at most 330 MB."""
 
@@ -26,8 +28,9 @@ def is_pooling(name: str) -> bool:
     if name in ("flat", "prefix"):
         return True
     kind = name.removeprefix("levels:")
-    if kind.startswith("grid:"):
-        return kind[5:].isdigit() and 1 <= int(kind[5:]) <= MAX_PARTS
+    name, _, parts = kind.partition(":")
+    if name in ("grid", "pyramid"):
+        return parts.isdigit() and 1 <= int(parts) <= MAX_PARTS
     return all(part in MOMENTS for part in kind.split("+"))
 
 
@@ -39,7 +42,7 @@ def pool(features: Features, kinds: Iterable[str] = POOLINGS) -> dict[str, Tenso
 
     Returns:
         pooling → (B, F) float32, `flat` float16. `flat` needs all tokens valid and at most `MAX_FLAT` values, `prefix` prefix
-        tokens, `levels:…` levels, `grid:…` coords; where those are missing so is the key.
+        tokens, `levels:…` levels, `grid:…` and `pyramid:…` coords (and at most `MAX_PARTS` cells); where those are missing so is the key.
     """
     pooled = {kind: _one(features, kind) for kind in kinds}
     return {kind: z for kind, z in pooled.items() if z is not None}
@@ -53,27 +56,43 @@ def _one(features: Features, kind: str) -> Tensor | None:
     if kind == "prefix":
         return None if features.prefix is None or not features.prefix.shape[1] else features.prefix.float().mean(1)
     inner = kind.removeprefix("levels:")
-    if (inner != kind and not features.levels) or (inner.startswith("grid:") and features.coords is None):
-        return None
     levels = [F.layer_norm(level.float(), level.shape[-1:]) for level in features.levels] if inner != kind else []
-    if inner.startswith("grid:"):
-        assert features.coords is not None
-        members = parts_of(features.coords[..., 0], valid, int(inner[5:]))
-        return torch.cat([_moments(part, member, "mean") for part in (*levels, last) for member in members], dim=-1)
-    return torch.cat([_moments(part, valid, inner) for part in (*levels, last)], dim=-1)
+    if inner != kind and not levels:
+        return None
+    name, _, number = inner.partition(":")
+    if not number:
+        return torch.cat([_moments(part, valid, inner) for part in (*levels, last)], dim=-1)
+    members = _members(features, name, int(number))
+    if not members:
+        return None
+    whole = [_moments(part, valid, "mean+std") for part in (*levels, last)] if name == "pyramid" else []
+    return torch.cat([*whole, *(_moments(part, member, "mean") for part in (*levels, last) for member in members)], dim=-1)
 
 
-def parts_of(place: Tensor, valid: Tensor | None, count: int) -> list[Tensor]:
-    """`count` masks (B, N): which valid tokens lie in which of the equal parts between a sample's least and greatest place (B, N).
+def _members(features: Features, name: str, number: int) -> list[Tensor]:
+    """Masks (B, N) of the parts of the first axis (`grid`), or of the cells of all axes (`pyramid`); none without coordinates.
 
     A part without a token is given all of the sample's: its mean is then the mean of the sample.
     """
+    if features.coords is None:
+        return []
+    axes = features.coords.shape[-1] if name == "pyramid" else 1
+    if number**axes > MAX_PARTS:
+        return []
+    valid = features.valid
+    by_axis = [place_parts(features.coords[..., axis], valid, number) for axis in range(axes)]
+    everything = torch.ones(features.last.shape[:2], dtype=torch.bool, device=features.last.device) if valid is None else valid
+    cells = [torch.stack(parts).all(0) for parts in product(*by_axis)]
+    return [torch.where(cell.any(1, keepdim=True), cell, everything) for cell in cells]
+
+
+def place_parts(place: Tensor, valid: Tensor | None, count: int) -> list[Tensor]:
+    """`count` masks (B, N): which valid tokens lie in which of the equal parts between a sample's least and greatest place (B, N)."""
     valid = torch.ones_like(place, dtype=torch.bool) if valid is None else valid
     least = place.masked_fill(~valid, torch.inf).amin(1, keepdim=True)
     span = (place.masked_fill(~valid, -torch.inf).amax(1, keepdim=True) - least).clamp_min(1e-12)
     number = ((place - least) / span * count).floor().clamp(0, count - 1)
-    members = [valid & (number == part) for part in range(count)]
-    return [torch.where(member.any(1, keepdim=True), member, valid) for member in members]
+    return [(number == part) & valid for part in range(count)]
 
 
 def _moments(x: Tensor, valid: Tensor | None, kind: str) -> Tensor:

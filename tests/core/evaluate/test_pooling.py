@@ -48,6 +48,29 @@ def test_levels_are_normalised_and_stand_before_the_last() -> None:
     torch.testing.assert_close(z[:, :6], normalised.mean(1), atol=1e-3, rtol=1e-3)
 
 
+def test_pyramid_is_moments_beside_the_means_of_cells() -> None:
+    x = tokens(2, 16, 3)
+    coords = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0)).expand(2, 16, 2)
+    z = pool(Features(last=x, coords=coords), ("pyramid:2",))["pyramid:2"]
+    cells = x.numpy().reshape(2, 2, 2, 2, 2, 3).mean((2, 4)).reshape(2, 12)
+    np.testing.assert_allclose(z[:, 6:], cells, atol=1e-6)
+    torch.testing.assert_close(z[:, :6], pool(Features(last=x), ("mean+std",))["mean+std"])
+
+
+def test_empty_cells_hold_the_mean_and_padding_is_in_none() -> None:
+    x = torch.cat((tokens(1, 3, 2), torch.full((1, 1, 2), torch.nan)), 1)
+    coords = torch.tensor([[[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [9.0, float("nan")]]])
+    valid = torch.tensor([[True, True, True, False]])
+    z = pool(Features(last=x, coords=coords, valid=valid), ("pyramid:2",))["pyramid:2"][0, 4:].reshape(4, 2)
+    mean = x[0, :3].mean(0)
+    torch.testing.assert_close(z, torch.stack((x[0, 0], mean, mean, x[0, 1:3].mean(0))))
+
+
+def test_too_many_cells_are_no_pyramid() -> None:
+    seven_axes = Features(last=tokens(1, 2, 3), coords=torch.zeros(1, 2, 7))
+    assert pool(seven_axes, ("pyramid:2", "grid:2")).keys() == {"grid:2"}
+
+
 def test_prefix_is_the_mean_of_prefix_tokens() -> None:
     prefix = tokens(2, 3, 4)
     torch.testing.assert_close(pool(Features(last=tokens(2, 5, 4), prefix=prefix), ("prefix",))["prefix"], prefix.mean(1))
