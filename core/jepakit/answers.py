@@ -17,6 +17,7 @@ from jepakit.data.loader import eval_batches
 from jepakit.errors import ConfigError
 from jepakit.evaluate.run import same_scalers, trained_parts
 from jepakit.plans import plan_of
+from jepakit.plugin_host.host import Host
 from jepakit.plugin_host.loader import discover
 from jepakit.sources import open_source
 
@@ -38,14 +39,25 @@ def answers_of(run: Path, data: str, view: ViewMaker, *, split: str = "test") ->
     Raises:
         ConfigError: the recipe predicts nothing. What opening the run or the data raises.
     """
-    host = discover()
-    config, _ = engine.config_of(run, host)
+    host, config = open_run(run)
     modality = build_modality(config, host)
     reader = open_source(config, modality, data, split)
-    trained = trained_parts(run, config, host, reader.spec(), modality)
-    untrained = build(config, host, reader.spec(), modality)
+    return {name: answers(config, parts, reader, view) for name, parts in parts_of(run, reader).items()}
+
+
+def parts_of(run: Path, reader: Reader) -> dict[str, Parts]:
+    """The parts of a run for data like that of `reader`: "encoder" as trained, "untrained" with the same scalers."""
+    host, config = open_run(run)
+    trained = trained_parts(run, config, host, reader.spec(), build_modality(config, host))
+    untrained = build(config, host, reader.spec(), trained.modality)
     same_scalers(trained, untrained)
-    return {name: answers(config, parts, reader, view) for name, parts in (("encoder", trained), ("untrained", untrained))}
+    return {"encoder": trained, "untrained": untrained}
+
+
+def open_run(run: Path) -> tuple[Host, RunConfig]:
+    """The plugins that are installed, and what a run was made of."""
+    host = discover()
+    return host, engine.config_of(run, host)[0]
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jepakit.errors import ConfigError, ContractError, DataError, PluginError
 from jepakit.hookspecs import hookimpl
-from jepakit.specs import API, CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
+from jepakit.specs import API, CommandSpec, ComponentSpec, DoctorCheckSpec, QualitySet, RecipeSpec
 
 if TYPE_CHECKING:
     from jepakit.contracts import (
@@ -61,16 +61,16 @@ _LAZY = {
     "RawFunctionTarget": "jepakit.targets",
     "CrossStreamTarget": "jepakit.targets_composed",
     "MultiTarget": "jepakit.targets_composed",
-    "answers_of": "jepakit.answers",  # for commands of plugins; it stands on a higher floor, so its type is not known here
+    **dict.fromkeys(("answers_of", "parts_of"), "jepakit.answers"),  # for commands; on a higher floor, so types are not known here
 }  # fmt: skip
 
 __all__ = [
     "API", "CommandSpec", "ComponentSpec", "ConfigError", "ContractError", "DataError", "DoctorCheckSpec", "PluginError", "RecipeSpec",
-    "hookimpl", "MemoryReader", "grid_layout", "patch_counts", "patchify",
+    "QualitySet", "hookimpl", "MemoryReader", "grid_layout", "patch_counts", "patchify",
     "ASIDE", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
     "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Probe", "Query", "Raw", "RawFunctionTarget",
     "ReadBudget", "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
-    "answers_of",
+    "answers_of", "parts_of",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import CommandSpec, ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
 AUDIO = "jepakit_modalities.audio"
 IMAGE = "jepakit_modalities.image"
@@ -65,16 +65,42 @@ def register_components() -> list[ComponentSpec]:
         ComponentSpec(
             "view", "series-jitter", f"{SERIES}.views:JitterView", f"{SERIES}.views:JitterSettings", "a shifted, scaled window with noise"
         ),
+        ComponentSpec(
+            "modality", "cartpole", f"{SERIES}.control:CartPoleModality", summary="simulated pictures of a cart-pole, forces beside"
+        ),
+        ComponentSpec(
+            "view", "cartpole-ahead", f"{SERIES}.control:AheadView", f"{SERIES}.control:AheadSettings", "pictures now and some steps later"
+        ),
     ]
+
+
+TINY_IMAGENET = QualitySet(
+    "tiny_imagenet20",
+    "$JEPAKIT_DATA/tiny_imagenet20/train.parquet",
+    "$JEPAKIT_DATA/tiny_imagenet20/val.parquet",
+    ("train.steps=null", "train.minutes=20"),
+)
+PHOTOS = QualitySet("bundled:photos", "bundled:photos", quick=("train.steps=100", "train.minutes=null"))
+DIGITS = QualitySet(
+    "bundled:digits",
+    "bundled:digits",
+    changes=("tokenizer.patch=2", "views.flip=false"),
+    quick=("train.steps=100", "train.minutes=null"),
+)
 
 
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """Complete run configs for images."""
     return [
-        RecipeSpec("image", "image", f"{IMAGE}:recipes/image.yaml", "I-JEPA on images", "arXiv 2301.08243"),
+        RecipeSpec("image", "image", f"{IMAGE}:recipes/image.yaml", "I-JEPA on images", "arXiv 2301.08243", (TINY_IMAGENET,)),
         RecipeSpec(
-            "image-quick", "image", f"{IMAGE}:recipes/image_quick.yaml", "I-JEPA in two minutes on small images", "arXiv 2301.08243"
+            "image-quick",
+            "image",
+            f"{IMAGE}:recipes/image_quick.yaml",
+            "I-JEPA in two minutes on small images",
+            "arXiv 2301.08243",
+            (PHOTOS, DIGITS),
         ),
         RecipeSpec("timeseries", "timeseries", f"{SERIES}:recipes/timeseries.yaml", "TS-JEPA on series of any length", "arXiv 2509.25449"),
         RecipeSpec(
@@ -84,4 +110,17 @@ def register_recipes() -> list[RecipeSpec]:
             "TS-JEPA with a linear forecasting head",
             "arXiv 2509.25449",
         ),
+        RecipeSpec(
+            "timeseries-control",
+            "cartpole",
+            f"{SERIES}:recipes/timeseries_control.yaml",
+            "TS-JEPA for remote control of a cart-pole",
+            "arXiv 2406.04853",
+        ),
     ]
+
+
+@hookimpl
+def register_commands() -> list[CommandSpec]:
+    """Closed loops."""
+    return [CommandSpec("control", f"{SERIES}.closed_loop:control", "Balance a cart-pole with what a run predicts.")]
