@@ -142,7 +142,8 @@ def evaluate_run(
 ) -> Evaluation:
     """Frozen features of a run's encoder beside the same encoder untrained and raw features; keeps what the report shows.
 
-    which: the checkpoint, "latest", "best" or a step. overrides: "evaluate.probes=[linear,mlp]" and the like. ConfigError for an option that the trained encoder hangs on.
+    which: the checkpoint, "latest", "best" or a step.
+    overrides: "evaluate.probes=[linear,mlp]" and the like. ConfigError for an option that the trained encoder hangs on.
     """
     host.check_clean()
     for change in overrides:

@@ -41,14 +41,30 @@ class ComponentSpec:
 
 
 @dataclass(frozen=True)
+class QualitySet:
+    """Labelled data on which `jepakit bench quality` trains and judges a recipe.
+
+    data, test: as after --data and --test; "$JEPAKIT_DATA/…" lies in the folder that this variable names, and is skipped where it is unset.
+    changes: "key=value" for this data. quick: further ones that make the run a matter of a minute; None leaves it out of --quick.
+    """
+
+    name: str
+    data: str
+    test: str = ""
+    changes: tuple[str, ...] = ()
+    quick: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class RecipeSpec:
-    """A complete run config shipped as package data. resource: "package:path/inside/it.yaml"."""
+    """A complete run config shipped as package data. resource: "package:path/inside/it.yaml". quality: where it shows what it is worth."""
 
     name: str
     modality: str
     resource: str
     summary: str = ""
     paper: str = ""
+    quality: tuple[QualitySet, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,21 @@ DIGITS = QualitySet(
 )
 
 
+TINY_IMAGENET = QualitySet(
+    "tiny_imagenet20",
+    "$JEPAKIT_DATA/tiny_imagenet20/train.parquet",
+    "$JEPAKIT_DATA/tiny_imagenet20/val.parquet",
+    ("train.steps=null", "train.minutes=20"),
+)
+PHOTOS = QualitySet("bundled:photos", "bundled:photos", quick=("train.steps=100", "train.minutes=null"))
+DIGITS = QualitySet(
+    "bundled:digits",
+    "bundled:digits",
+    changes=("tokenizer.patch=2", "views.flip=false"),
+    quick=("train.steps=100", "train.minutes=null"),
+)
+
+
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """Complete run configs for images."""

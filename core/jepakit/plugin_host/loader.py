@@ -25,7 +25,7 @@ from jepakit.hookspecs import GROUP, Registration, RunEvents
 from jepakit.plugin_host.footprint import TOLERATED, calm_new_torch, changes, footprint, foreign_functions, put_back, surprises_of_new_torch
 from jepakit.plugin_host.host import Host, load
 from jepakit.plugin_host.status import BUILT_IN, PluginStatus, Spec, State, entry_name, normalise
-from jepakit.specs import API, FEATURES, ROLES, CommandSpec, ComponentSpec, DoctorCheckSpec, RecipeSpec
+from jepakit.specs import API, FEATURES, ROLES, CommandSpec, ComponentSpec, DoctorCheckSpec, QualitySet, RecipeSpec
 
 S = TypeVar("S", ComponentSpec, RecipeSpec, CommandSpec, DoctorCheckSpec)
 HOOKS = {name for source in (Registration, RunEvents) for name in vars(source) if not name.startswith("_")}
@@ -263,6 +263,8 @@ def _validate_spec(kind: str, spec: Spec) -> None:
     if isinstance(spec, RecipeSpec):
         if not _RESOURCE.match(spec.resource):
             raise PluginError(f"recipe '{spec.name}': resource '{spec.resource}' must read package:path/inside/it.yaml")
+        if not isinstance(spec.quality, tuple) or not all(isinstance(one, QualitySet) for one in spec.quality):
+            raise PluginError(f"recipe '{spec.name}': quality must be a tuple of QualitySets, it is {spec.quality!r}")
         return
     targets = [spec.target] + ([spec.config] if isinstance(spec, ComponentSpec) and spec.config else [])
     for target in targets:

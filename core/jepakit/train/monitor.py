@@ -280,8 +280,8 @@ _ROSE = " The loss fell and rose again, which is normal for averaged targets: th
 _SENTENCES: dict[str, str] = {
     "collapsed": (
         "The embeddings have collapsed: samples are no longer told apart (rank {rank}, at first {first_rank}; spread {context_std}, at "
-        "first {first_context_std}; mean cosine {cosine}, at first {first_cosine}). A low loss means nothing now. Train again with a slower "
-        "target (ema_momentum nearer 1), a lower learning rate, or a variance term in the loss."
+        "first {first_context_std}; mean cosine {cosine}, at first {first_cosine}). A low loss means nothing now. Train again with a "
+        "slower target (ema_momentum nearer 1), a lower learning rate, or a variance term in the loss."
     ),
     "positional": (
         "Only position is learned: the predictions are no better than each position's mean target (error ratio {position_ratio}), so "

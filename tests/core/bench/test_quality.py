@@ -1,0 +1,71 @@
+"""The quality table: what it measures, where data lies, what is said of what is missing, and one real small run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jepakit.bench.quality import Case, Entry, cases, markdown, place, run_bench, to_json
+from jepakit.cli.main import main
+from jepakit.errors import ConfigError
+from jepakit.plugin_host.loader import discover
+from jepakit.report.table import arrange
+from jepakit.specs import QualitySet, RecipeSpec
+
+CASE = Case(RecipeSpec("some", "kind", "a:b.yaml"), QualitySet("set", "data"))
+RECORDS = [
+    {"row": row, "probe": "linear", "labels": "all", "metric": "accuracy", "value": value, "low": value - 0.1, "high": value + 0.1}
+    for row, value in (("encoder", 0.5), ("untrained", 0.25))
+]
+
+
+def test_recipes_name_their_sets_and_quick_leaves_out_what_takes_long() -> None:
+    host = discover()
+    every = {case.folder for case in cases(host, (), quick=False)}
+    assert {"image-tiny_imagenet20", "image-quick-bundled-photos", "image-quick-bundled-digits"} <= every
+    assert "image-tiny_imagenet20" not in {case.folder for case in cases(host, (), quick=True)}
+    assert {case.folder for case in cases(host, ("bundled:digits",), quick=True)} == {"image-quick-bundled-digits"}
+    with pytest.raises(ConfigError, match="Did you mean 'bundled:digits'"):
+        cases(host, ("bundled:digit",), quick=False)
+
+
+def test_data_lies_where_the_variable_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JEPAKIT_DATA", "/there")
+    assert (place("$JEPAKIT_DATA/set/a.npz"), place("bundled:x"), place("")) == ("/there/set/a.npz", "bundled:x", "")
+    monkeypatch.delenv("JEPAKIT_DATA")
+    with pytest.raises(ConfigError, match=r"JEPAKIT_DATA is not set; it names the folder that holds set/a\.npz"):
+        place("$JEPAKIT_DATA/set/a.npz")
+
+
+def test_a_set_that_is_not_there_is_an_entry_that_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("JEPAKIT_DATA", raising=False)
+    (entry,) = run_bench(discover(), tmp_path, names=("tiny_imagenet20",), quick=False, emit=lambda event: None)
+    assert "JEPAKIT_DATA is not set" in entry.skipped
+    assert "not measured: JEPAKIT_DATA is not set" in (tmp_path / "quality.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "quality.json").read_text(encoding="utf-8"))["entries"][0]["set"] == "tiny_imagenet20"
+
+
+def test_the_table_marks_the_best_and_keeps_the_intervals() -> None:
+    table = arrange(RECORDS)
+    assert table is not None
+    entries = [Entry(CASE, steps=1200, line=table.headline, verdict="learned"), Entry(CASE, skipped="no data")]
+    lines = list(markdown(entries))
+    assert lines[0] == "| recipe, data, steps | probe | encoder | untrained | verdict |"
+    assert lines[2] == "| some, set, 1,200 | linear, all labels, accuracy | **50.0 %** (40.0 – 60.0) | 25.0 % (15.0 – 35.0) | learned |"
+    assert lines[3].startswith("| some, set | not measured: no data |")
+    assert {line.count("|") for line in lines} == {6}
+    assert to_json(entries)["entries"][0]["rows"]["encoder"] == [0.5, 0.4, 0.6]
+
+
+@pytest.mark.slow
+def test_one_command_trains_evaluates_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["bench", "quality", "bundled:digits", "--quick", "--json", "--out", str(tmp_path)]
+    assert main(command) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {"encoder", "untrained", "raw", "classical"} == set(first["entries"][0]["rows"])
+    weights = max((tmp_path / "image-quick-bundled-digits" / "checkpoints").rglob("*.safetensors")).stat().st_mtime_ns
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == first
+    assert max((tmp_path / "image-quick-bundled-digits" / "checkpoints").rglob("*.safetensors")).stat().st_mtime_ns == weights
