@@ -7,6 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+REFERENCES = ("REF", "LE", "RE", "AR", "AVG", "A1", "A2", "M1", "M2")
+"""What stands behind the hyphen of a name and is no second electrode: linked ears, averages, ear lobes, mastoids."""
+
 
 @lru_cache(maxsize=1)
 def standard() -> dict[str, np.ndarray]:
@@ -19,10 +22,17 @@ def standard() -> dict[str, np.ndarray]:
 
 
 def positions(names: Sequence[str]) -> np.ndarray:
-    """(C, 3) float32 metres, NaN for names that the system does not hold. Dots that some recorders append are ignored (`Oz..`)."""
+    """(C, 3) float32 metres, NaN for names that the system does not hold."""
+    return np.array([position(str(name)) for name in names], dtype=np.float32).reshape(len(names), 3)
+
+
+def position(name: str) -> np.ndarray:
+    """`Oz`, `EEG OZ-REF`, `Oz..`: where that electrode sits; of a bipolar derivation, `FPZ-CZ`, the point half way."""
     known = standard()
-    nowhere = np.full(3, np.nan, dtype=np.float32)
-    return np.array([known.get(str(name).strip(". ").upper(), nowhere) for name in names], dtype=np.float32).reshape(len(names), 3)
+    parts = name.upper().removeprefix("EEG").strip(". ").split("-")
+    places = [known[part] for part in parts if part in known and part not in REFERENCES]
+    named = [part for part in parts if part not in REFERENCES]
+    return np.mean(places, axis=0) if places and len(places) == len(named) else np.full(3, np.nan, dtype=np.float32)
 
 
 def measured(places: np.ndarray, names: Sequence[str]) -> np.ndarray:

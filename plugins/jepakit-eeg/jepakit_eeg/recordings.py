@@ -11,6 +11,7 @@ import numpy as np
 
 from jepakit.sdk import DataError, ReadBudget
 from jepakit_eeg.electrodes import measured, positions
+from jepakit_eeg.matfile import check_matfile
 from jepakit_eeg.options import EegOptions
 from jepakit_eeg.reader import Recording
 from jepakit_modalities.timeseries.address import SourceOptions
@@ -18,11 +19,6 @@ from jepakit_modalities.timeseries.files import load
 
 BUDGET = ReadBudget()
 SUFFIXES = (".edf", ".bdf", ".fif", ".vhdr", ".set")
-DAMAGED = (
-    OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, OverflowError, MemoryError, AssertionError, SyntaxError,
-    ArithmeticError, EOFError, NotImplementedError, ImportError,
-)  # fmt: skip
-"""What MNE, and scipy and pymatreader below it, raise on damaged files, and on formats whose package is not installed."""
 
 
 def load_recordings(path: Path, options: EegOptions) -> tuple[list[Recording], tuple[str, ...] | None]:
@@ -59,21 +55,23 @@ def from_mne(path: Path) -> list[Recording]:
 def one_file(file: Path, name: str) -> Recording:
     """The EEG channels of one file in microvolts, with positions from the file, else from the names."""
     BUDGET.check_file(file)
+    if file.suffix.lower() == ".set":
+        check_matfile(file)
     try:
-        with catch_warnings():
+        with catch_warnings(), np.errstate(all="ignore"):
             simplefilter("ignore")  # MNE warns of much that it repairs
             import mne
 
             raw = mne.io.read_raw(file, verbose="ERROR").pick("eeg").load_data(verbose="ERROR")
-            signal = np.asarray(raw.get_data(), dtype=np.float64) * 1e6
+            signal = (np.asarray(raw.get_data(), dtype=np.float64) * 1e6).astype(np.float32)
             places = np.array([channel["loc"][:3] for channel in raw.info["chs"]], dtype=np.float64).reshape(len(signal), 3)
             names, rate = tuple(str(one) for one in raw.ch_names), float(raw.info["sfreq"])
-    except DAMAGED as error:
+    except Exception as error:  # MNE raises that very class, among two dozen others, for what it does not know
         raise DataError(f"{file}: not readable by MNE ({' '.join(str(error).split())[:200]})") from error
     if not signal.size or not np.isfinite(rate) or rate <= 0:
         raise DataError(f"{file}: {len(signal)} EEG channels of {signal.shape[1]} samples at {rate:g} Hz; expected some of each")
     found = re.search(r"sub-([^_/\\]+)", str(file))
-    return Recording(name, signal.astype(np.float32), rate, names, measured(places, names), found.group(1) if found else file.stem)
+    return Recording(name, signal, rate, names, measured(places, names), found.group(1) if found else file.stem)
 
 
 def of_subjects(found: Sequence[Recording], text: str | None, path: Path) -> list[Recording]:
