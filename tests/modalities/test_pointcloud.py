@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,37 @@ def test_returns_without_a_place_are_dropped() -> None:
     found = cleaned(points, ("x", "y", "z", "intensity"), "sweep").points
     np.testing.assert_array_equal(found[:, :3], points[[0, 3, 4, 5], :3])
     assert found[1, 3] == 0
+
+
+def test_ten_million_points_are_never_whole_in_memory(tmp_path: Path) -> None:
+    count = 10_000_000
+    with (tmp_path / "huge.bin").open("wb") as file:
+        file.truncate(16 * count)
+    points = np.memmap(tmp_path / "huge.bin", dtype="<f4", mode="r+").reshape(-1, 4)
+    points[::1000, :3] = rng().uniform(-50, 50, size=(count // 1000, 3))
+    points[5, 0] = np.nan
+    points.flush()
+    tracemalloc.start()
+    found = decode_file(tmp_path / "huge.bin").points
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 500 < len(found) <= MOST_POINTS  # every 19th is looked at, most of them lie in one place
+    assert peak < 16 * count  # the file itself
+
+
+def test_survey_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thinning does not depend on where the parts end."""
+    laspy = pytest.importorskip("laspy")
+    place = rng().uniform(0, 50, size=(1000, 3))
+    las = laspy.LasData(laspy.LasHeader(point_format=0, version="1.2"))
+    las.header.scales = np.full(3, 0.001)
+    las.x, las.y, las.z = place.T
+    las.write(tmp_path / "a.las")
+    monkeypatch.setattr("jepakit_modalities.pointcloud.decode.MOST_POINTS", 30)
+    whole = decode_file(tmp_path / "a.las").points
+    monkeypatch.setattr("jepakit_modalities.pointcloud.decode.LAS_CHUNK", 17)
+    np.testing.assert_array_equal(decode_file(tmp_path / "a.las").points, whole)
+    np.testing.assert_allclose(whole[:, :3], place[::8], atol=2e-3)
 
 
 @pytest.mark.parametrize("values", [np.zeros((0, 3)), np.full((4, 3), np.nan), np.zeros((4, 2)), np.zeros(4), np.array([["a", "b", "c"]])])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jepakit.sdk import DataError
-from jepakit_modalities.pointcloud.sampling import thinned
+from jepakit_modalities.pointcloud.sampling import stride, thinned
 
 MOST_POINTS = 1 << 17
 """Points of a cloud above which it is thinned on reading: a sweep of a 64-beam scanner is kept whole."""
@@ -35,11 +35,11 @@ def cleaned(values: np.ndarray, columns: Sequence[str], name: str) -> Cloud:
         raise DataError(f"{name}: an array of shape {values.shape}; expected (points, 3 or more): x, y, z and what else is known")
     if values.dtype.kind not in "iuf":
         raise DataError(f"{name}: points of {values.dtype}; expected numbers")
-    seen = np.isfinite(values[:, :3]).all(axis=1)
-    kept = values if seen.all() else values[seen]
-    if not len(kept):
+    rows = np.flatnonzero(np.isfinite(values[:, :3]).all(axis=1))
+    if not len(rows):
         raise DataError(f"{name}: {len(values)} points, none with finite x, y and z; leave the file out")
-    kept = kept[thinned(kept, MOST_POINTS)]
+    some = values[rows[:: stride(len(rows), MOST_POINTS)]]
+    kept = some[thinned(some, MOST_POINTS)]
     origin = np.floor(kept[:, :3].astype(np.float64).min(axis=0)) if np.abs(kept[:, :3]).max() > FAR else np.zeros(3)
     near = np.concatenate([kept[:, :3] - origin, kept[:, 3:]], axis=1, dtype=np.float64).astype(np.float32)
     np.nan_to_num(near[:, 3:], copy=False, nan=0.0, posinf=0.0, neginf=0.0)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ctypes.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from jepakit.sdk import DataError, ReadBudget
-from jepakit_modalities.pointcloud.cloud import XYZ, Cloud, cleaned
+from jepakit_modalities.pointcloud.cloud import MOST_POINTS, XYZ, Cloud, cleaned
+from jepakit_modalities.pointcloud.sampling import stride
 
 BUDGET = ReadBudget()
 KITTI = (*XYZ, "intensity")
+LAS_CHUNK = 1_000_000
+"""Points read at once."""
 MESH_POINTS = 4096
 """Points drawn from the surface of a mesh."""
 MISSING = 'needs open3d, which is not installed: pip install "jepakit[pointcloud]"'
@@ -61,12 +65,27 @@ def decode_las(path: Path) -> Cloud:
     try:
         with laspy.open(path) as file:
             BUDGET.check_samples(str(path), file.header.point_count)
-            found = file.read()
+            present = set(file.header.point_format.dimension_names)
+            names = [name for name in ("intensity", "red", "green", "blue") if name in present]
+            step = stride(file.header.point_count, MOST_POINTS)
+            parts = [las_rows(chunk, names)[(-start) % step :: step] for start, chunk in las_chunks(file)]
     except (laspy.errors.LaspyException, ValueError, OSError, EOFError) as error:
         raise DataError(f"{path}: not a readable LAS or LAZ file ({error}); LAZ needs the package lazrs") from error
-    names = [name for name in ("intensity", "red", "green", "blue") if name in set(found.point_format.dimension_names)]
-    features = [np.asarray(found[name], dtype=np.float64) / 65535 for name in names]
-    return cleaned(np.stack([found.x, found.y, found.z, *features], axis=1), (*XYZ, *names), str(path))
+    return cleaned(np.concatenate(parts) if parts else np.zeros((0, 3)), (*XYZ, *names), str(path))
+
+
+def las_chunks(file: Any) -> Iterator[tuple[int, Any]]:
+    """Parts of an open LAS file with the number of their first point, so that a survey is never whole in memory."""
+    start = 0
+    for chunk in file.chunk_iterator(LAS_CHUNK):
+        yield start, chunk
+        start += len(chunk)
+
+
+def las_rows(chunk: Any, names: list[str]) -> np.ndarray:
+    """(n, 3 + F) float64: places in the unit of the file, features as shares of 65535."""
+    features = [np.asarray(chunk[name], dtype=np.float64) / 65535 for name in names]
+    return np.stack([np.asarray(chunk.x), np.asarray(chunk.y), np.asarray(chunk.z), *features], axis=1)
 
 
 def decode_open3d(path: Path) -> Cloud:

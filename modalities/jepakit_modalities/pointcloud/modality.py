@@ -32,6 +32,14 @@ class PointCloudModality(Modality):
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
         return surfaces(count, seed, split)
 
+    def resembles(self, sample: Sample) -> float:
+        """Many points of three coordinates and a few values beside them, of which the coordinates spread alike."""
+        points, values = sample.streams["main"].shape
+        if points < 64 or not 3 <= values <= 9:
+            return 0.05
+        spread = np.ptp(sample.streams["main"][:, :3].astype(np.float64), axis=0)
+        return 0.9 if spread.min() > 0 and np.median(spread) > spread.max() / 20 else 0.2
+
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Which cells of a 12 x 12 x 12 grid over the unit sphere hold a point: (1728,) float32 of 0 and 1."""
         return occupancy(sample)

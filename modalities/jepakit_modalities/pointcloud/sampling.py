@@ -55,6 +55,11 @@ def voxel_subset(points: np.ndarray, size: float) -> np.ndarray:
     return np.sort(np.unique(keys, return_index=True)[1])
 
 
+def stride(count: int, most: int) -> int:
+    """Every how many-th of `count` points is looked at when `most` are to be kept: four to eight times as many."""
+    return max(1, count // (4 * most))
+
+
 def thinned(points: np.ndarray, most: int) -> np.ndarray:
     """(n,) int64, sorted: at most `most` points that keep the shape: every n-th up to four times as many, then one a cube.
 
@@ -62,7 +67,7 @@ def thinned(points: np.ndarray, most: int) -> np.ndarray:
     """
     if len(points) <= most:
         return np.arange(len(points), dtype=np.int64)
-    rows = np.arange(0, len(points), max(1, len(points) // (4 * most)))
+    rows = np.arange(0, len(points), stride(len(points), most))
     some = points[rows, :3].astype(np.float64)
     size = max(float(np.ptp(some, axis=0).max()) / most**0.5, 1e-9)
     while len(keep := voxel_subset(some, size)) > most:
