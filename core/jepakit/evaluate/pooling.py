@@ -11,11 +11,11 @@ from torch import Tensor
 
 from jepakit.contracts import Features
 
-POOLINGS = ("mean", "mean+std", "mean+max", "flat", "prefix", "levels:mean+std", "pyramid:2")
+POOLINGS = ("mean", "mean+std", "mean+max", "flat", "prefix", "levels:mean+std")
 """levels: the encoder's asked blocks, each token normalised without gain, beside the last one. prefix: the mean of class tokens and
-registers. flat: all tokens side by side, where every sample has the same ones. pyramid:2: mean and std beside the means of the cells that
-cutting every axis into two gives, so that the rough arrangement is kept (spatial pyramids, Lazebnik et al. 2006, section 3). On
-request: "max", "std", any of the moments joined by +, and "grid:4", the means of four equal parts of the first axis (time, height)."""
+registers. flat: all tokens side by side, where every sample has the same ones. To be asked for: "max", "std", any of the moments joined
+by +; "grid:4", the means of four equal parts of the first axis (time, height); "pyramid:2", mean and std beside the means of the cells that
+cutting every axis into two gives, so that the rough arrangement is kept (spatial pyramids, Lazebnik et al. 2006, section 3)."""
 MOMENTS = ("mean", "std", "max")
 MAX_PARTS = 64
 """Parts that `grid` may cut an axis into, and cells that a pyramid may have."""

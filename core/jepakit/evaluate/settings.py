@@ -67,7 +67,7 @@ class EvalSettings(Settings):
     def poolings_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if not is_pooling(name):
-                raise ValueError(unknown_name("pooling", name, (*POOLINGS, "max", "std", "grid:4")))
+                raise ValueError(unknown_name("pooling", name, (*POOLINGS, "max", "std", "grid:4", "pyramid:2")))
         return names
 
     @field_validator("metrics")
