@@ -38,7 +38,7 @@ def clip(sound: np.ndarray, rate: int = 8000) -> Sample:
     return Sample({"main": np.atleast_2d(sound).astype(np.float32)}, id="clip", meta={"rate_hz": rate, "origin": "clip.wav"})
 
 
-STRIPS, PATCHES = made(), made(height=8)
+STRIPS, PATCHES, CENTRED = made(), made(height=8), made(height=20, centre=True)
 
 
 @parametrize_with_checks(check_tokenizer(STRIPS, SAMPLES))  # type: ignore[untyped-decorator]
@@ -49,6 +49,21 @@ def test_strips_pass_the_kit(check: Callable[[], None]) -> None:
 @parametrize_with_checks(check_tokenizer(PATCHES, SAMPLES))  # type: ignore[untyped-decorator]
 def test_patches_pass_the_kit(check: Callable[[], None]) -> None:
     check()
+
+
+@parametrize_with_checks(check_tokenizer(CENTRED, SAMPLES))  # type: ignore[untyped-decorator]
+def test_centred_patches_pass_the_kit(check: Callable[[], None]) -> None:
+    check()
+
+
+def test_centred_tokens_forget_loudness_and_padding() -> None:
+    tokenizer, rng = made(centre=True, floor=1e-14), np.random.default_rng(0)
+    sound = rng.normal(scale=0.1, size=8000).astype(np.float32)
+    other = rng.normal(scale=0.1, size=12000).astype(np.float32)
+    quiet = tokenizer(batch_of(tokenizer, [clip(sound), clip(0.1 * sound), clip(other)])).x
+    alone = tokenizer(batch_of(tokenizer, [clip(sound)])).x[0]
+    for row in (0, 1):  # longer than alone: what is padded to the length of the other clip is not valid
+        torch.testing.assert_close(quiet[row, : len(alone)], alone, atol=2e-4, rtol=1e-3)
 
 
 @parametrize_with_checks(check_modality(AudioModality()))  # type: ignore[untyped-decorator]

@@ -14,6 +14,8 @@ from jepakit_modalities.audio.sources import open_address
 from jepakit_modalities.audio.synthetic import chirps
 
 SPLITS = ("train", "test", "all")
+LOWEST_RATE_HZ = 4_000.0
+"""Below it a signal holds not even speech: telephones sample at 8 kHz."""
 
 
 class AudioModality(Modality):
@@ -30,6 +32,10 @@ class AudioModality(Modality):
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
         return chirps(count, seed, split)
+
+    def resembles(self, sample: Sample) -> float:
+        """Sound is sampled thousands of times a second; slower signals are of another kind."""
+        return 0.8 if float(sample.meta.get("rate_hz") or 0) >= LOWEST_RATE_HZ else 0.1
 
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Mean log-mel energy of 40 bands in 8 equal parts of the clip: (320,) float32."""

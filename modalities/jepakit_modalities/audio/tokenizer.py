@@ -31,6 +31,7 @@ class LogMelSettings(Settings):
     low_hz: float = Field(LOW_HZ, ge=0, description="lower end of the lowest band")
     high_hz: float | None = Field(None, gt=0, description="upper end of the highest band; None = half the rate")
     floor: float = Field(FLOOR, gt=0, description="power, of full scale one, that is added before the logarithm")
+    centre: bool = Field(False, description="each band minus its mean over the clip, which takes away the colour of voice and microphone")
     mono: bool = Field(False, description="channels are added up before the spectrum, so that their number may vary")
     rate_hz: int | None = Field(None, ge=1, description="the rate that data must have; None = whatever it has")
 
@@ -48,7 +49,8 @@ class LogMelTokenizer(Tokenizer):
 
     Frames of a token lie inside of it, so that no sample of the waveform is in two tokens of different times: frames that overlap across
     tokens, as in an ordinary spectrogram, would show the encoder a part of what it is asked to predict. Samples at the end that fill no
-    token are left out. A token with a missing (not finite) sample is not valid. coords are (time, band) in tokens, axes "t" and "mel".
+    token are left out. A token with a missing (not finite) sample is not valid. The means of `centre` count as constants; they do see
+    hidden tokens, by one number a band. coords are (time, band) in tokens, axes "t" and "mel".
     """
 
     axes = AXES
@@ -88,7 +90,10 @@ class LogMelTokenizer(Tokenizer):
         for sample in samples:
             sound = sample.streams["main"]
             values = self.energies(torch.from_numpy(np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0))[None])
-            known = rearrange(values, "1 c n f m -> n (c f) m")[torch.from_numpy(self.complete(sound))].flatten(0, 1).double()
+            complete = torch.from_numpy(self.complete(sound))
+            if self.settings.centre:
+                values = values - self.mean_over(values, complete[None])
+            known = rearrange(values, "1 c n f m -> n (c f) m")[complete].flatten(0, 1).double()
             total += known.sum(0)
             squares += known.square().sum(0)
             count += len(known)
@@ -124,9 +129,18 @@ class LogMelTokenizer(Tokenizer):
         if raw.coords is None or raw.valid is None or raw.channel is None:
             raise ValueError("the log-mel tokenizer needs a batch with layouts")
         energies = raw.values if raw.values.ndim == 5 else self.energies(torch.nan_to_num(raw.values, nan=0.0, posinf=0.0, neginf=0.0))
-        patches = rearrange((energies - self.mean) / self.std, "b c n f (h m) -> b (n h) (c f m)", h=self.bands)
-        x = self.proj(patches[:, : raw.coords.shape[1]].to(self.proj.weight.dtype))
+        known = raw.valid[:, :: self.bands]
+        energies = energies[:, :, : known.shape[1]]
+        mean = self.mean_over(energies, known) if self.settings.centre else self.mean
+        patches = rearrange((energies - mean) / self.std, "b c n f (h m) -> b (n h) (c f m)", h=self.bands)
+        x = self.proj(patches.to(self.proj.weight.dtype))
         return Tokens(x, raw.coords, raw.valid, raw.channel, grid=raw.grid, order=raw.order)
+
+    @torch.no_grad()
+    def mean_over(self, energies: Tensor, known: Tensor) -> Tensor:
+        """(B, C, 1, 1, mels): means over frames of the tokens (B, C, n, f, mels) that are known (B, n)."""
+        mass = known[:, None, :, None, None].to(energies.dtype)
+        return (energies * mass).sum((2, 3), keepdim=True) / (mass.sum((2, 3), keepdim=True) * energies.shape[3]).clamp_min(1.0)
 
     def continuous(self, raw: Raw) -> Raw:
         """Log-mel energies (B, C, n, frames, mels) in place of the waveform, of which tokens of one time share every sample."""
