@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,15 @@ CORE = "core/jepakit/"
 
 
 def tree() -> set[str]:
-    """Paths in the README's tree; a folder ends with a slash. Two spaces of indentation are one level."""
+    """Paths in the README's tree; a folder ends with a slash. Two spaces of indentation are one level; a line may name several files."""
     (block,) = re.findall(r"```\n(core/jepakit/ .*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     paths, parents = set(), [""]
     for line in block.splitlines():
         level = (len(line) - len(line.lstrip())) // 2
-        path = parents[level] + line.split()[0]
-        parents[level + 1 :] = [path]
-        paths.add(path)
+        names = list(takewhile(re.compile(r"[\w.-]+(\.\w+|/)|[\w/]+/|Makefile").fullmatch, line.split()))
+        assert names, f"no file at the start of '{line}'"
+        parents[level + 1 :] = [parents[level] + names[0]]
+        paths.update(parents[level] + name for name in names)
     return paths
 
 

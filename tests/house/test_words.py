@@ -17,7 +17,9 @@ METHODS = {f"{first}{dash}jepa" for first in ("i", "v", "le", "mc", "t", "cnn", 
     "byol",
 }
 FORBIDDEN = {*MODALITIES, *METHODS, "student", "teacher_encoder"}
-ALLOWED = dict.fromkeys(("jepakit.measures", "jepakit.evaluate.labelfree", "jepakit.bench.measures", "jepakit.bench.verdicts"), {"lidar"})
+ALLOWED = dict.fromkeys(
+    ("jepakit.measures", "jepakit.evaluate.labelfree", "jepakit.bench.measures", "jepakit.bench.verdicts"), frozenset({"lidar"})
+)
 """LiDAR, the linear-discriminant rank, is a measure of embeddings that shares its name with a sensor."""
 
 
