@@ -28,7 +28,7 @@ DS2 = (
     "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
 )  # fmt: skip
 """Training and test records of MIT-BIH by patient (de Chazal et al. 2004, table I); paced records are in neither."""
-DAMAGED = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, OverflowError, MemoryError, AssertionError)
+DAMAGED = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, ArithmeticError, MemoryError, AssertionError)
 """What wfdb and soundfile raise on damaged records."""
 
 
