@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from jepakit.contracts import Objective, StepOutput
-from jepakit.crossrank import mean_over_ranks
+from jepakit.crossrank import mean_over_ranks, world_size
 from jepakit.errors import ContractError
 from jepakit.objectives import GaussianSlicesSettings, gaussian_slices, pooled_contexts
 from jepakit.settings import Settings
@@ -25,7 +25,7 @@ class AgreementSettings(Settings):
 class Agreement(Objective):
     """(1 - g) * squared distance of each projected context to the mean over contexts + g * B * Gaussian statistic of each context.
 
-    The tokens of a context say what is near them; prediction alone needs no more. This term asks the pooled embedding what does not
+    B is the batch of all ranks. The tokens of a context say what is near them; prediction alone needs no more. This term asks the pooled embedding what does not
     depend on which part is seen, and the Gaussian statistic keeps the answer from being the same for all samples. It needs a masker with
     two contexts a sample or more, and costs one projector.
 
@@ -46,7 +46,7 @@ class Agreement(Objective):
                 f"agreement compares contexts of one sample, but the plan has {len(pooled)}; set masker.contexts to 2 or more"
             )
         projected = self.project(torch.cat(pooled)).unflatten(0, (len(pooled), -1))
-        apart = torch.stack([gaussian_slices(part, step, self.slices) for part in projected]).mean() * projected.shape[1]
+        apart = torch.stack([gaussian_slices(part, step, self.slices) for part in projected]).mean() * projected.shape[1] * world_size()
         together = (projected - projected.mean(0)).square().mean()
         return (1.0 - self.share) * together + self.share * apart
 

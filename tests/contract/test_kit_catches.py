@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 
 from jepakit.contracts import Context, Features, IndexSet, Layout, MaskPlan, Query, Sample, Tokens
 from jepakit.contracts.roles import Encoder, Masker, MaskRequest, Modality, Objective, Predictor, Reader, Tokenizer, ViewMaker
+from jepakit.crossrank import all_gather_rows
 from jepakit.errors import UsageError
 from jepakit.layouts import grid_layout, patch_counts, patchify
 from jepakit.memory import MemoryReader
@@ -29,8 +32,10 @@ from jepakit.testing import (
     parametrize_with_checks,
     run_checks,
 )  # fmt: skip
+from jepakit.testing.objective import step_output
 
 WIDTH = 16
+FIRST = float(step_output(WIDTH).predictions[0].detach()[0, 0, 0])
 
 
 def failing(checks: Iterable[Check]) -> set[str]:
@@ -96,6 +101,7 @@ class Patches(Tokenizer):
         self.proj, self.unused = nn.Linear(4, WIDTH), nn.Linear(2, 2) if sin == "trains" else None
         self.register_buffer("mean", torch.zeros(()))
         self.hidden = 1.0
+        self.extra = (lambda: 0) if sin == "spawns" else None
 
     def fit(self, samples: Any) -> None:
         self.mean.fill_(float(np.mean([np.nanmean(sample.streams["main"]) for sample in samples])))
@@ -116,7 +122,7 @@ class Patches(Tokenizer):
             self.mean.mul_(0.5).add_(values.mean().detach())
         if self.sin == "padding":
             values = values + raw.values.shape[1]
-        x = self.proj(self.cut(values - self.mean, raw).to(self.proj.weight.dtype))
+        x = self.proj(self.cut((values - self.mean) / self.hidden, raw).to(self.proj.weight.dtype))
         if self.sin == "bf16":
             x = x * (float("nan") if x.dtype == torch.bfloat16 else 1.0)
         coords = raw.coords + 1 if self.sin == "tokens" else raw.coords
@@ -137,9 +143,9 @@ def series(count: int = 6) -> list[Sample]:
     return [Sample({"main": rng.normal(size=(16, 3)).astype(np.float32)}, id=str(index)) for index in range(count)]
 
 
-@pytest.mark.parametrize("sin", ["layout", "tokens", "rows", "padding", "local", "nan", "fit", "bf16", "trains"])
+@pytest.mark.parametrize("sin", ["layout", "tokens", "rows", "padding", "local", "nan", "fit", "bf16", "trains", "state", "spawns"])
 def test_tokenizer(sin: str) -> None:
-    assert sin in failing(check_tokenizer(Patches(sin), series()))
+    assert sin in failing(check_tokenizer(Patches(sin), series(), anew=lambda: Patches(sin)))
 
 
 def test_good_tokenizer_passes() -> None:
@@ -156,6 +162,7 @@ class Mixer(Encoder):
         super().__init__()
         self.sin, self.proj, self.where = sin, nn.Linear(WIDTH, WIDTH), nn.Linear(2, WIDTH)
         self.unused = nn.Linear(2, 2) if sin == "trains" else None
+        self.gain = torch.rand(()) if sin == "state" else 1.0
         self.caps = frozenset({"magic"}) if sin == "caps" else Mixer.caps  # type: ignore[misc]
 
     def forward(self, x: Tensor, coords: Tensor, valid: Tensor | None = None, *, levels: tuple[int, ...] = (), **more: Any) -> Features:  # type: ignore[override]
@@ -165,7 +172,11 @@ class Mixer(Encoder):
         mean = (x * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True)
         if self.sin == "rows":
             mean = mean.mean(0, keepdim=True)
-        out = self.proj(x + mean) + self.where(coords)
+        if self.sin == "ragged_rows" and valid is not None:
+            mean = mean * valid[0].float().mean()
+        if self.sin == "export" and bool(mean.sum() > 0):
+            mean = -mean
+        out = self.proj(x + mean) * self.gain + self.where(coords)
         if self.sin == "order":
             out = out + torch.arange(x.shape[1], dtype=out.dtype)[:, None]
         if self.sin == "bf16" and out.dtype == torch.bfloat16:
@@ -174,16 +185,20 @@ class Mixer(Encoder):
         return Features(last=last, levels=tuple(out for _ in levels))
 
 
-@pytest.mark.parametrize("sin", ["shapes", "caps", "rows", "padding", "order", "pure", "bf16", "trains"])
+@pytest.mark.parametrize("sin", ["shapes", "caps", "rows", "padding", "order", "pure", "bf16", "trains", "state", "export"])
 def test_encoder(sin: str) -> None:
-    assert sin in failing(check_encoder(Mixer(sin), 2))
+    assert sin in failing(check_encoder(Mixer(sin), 2, anew=lambda: Mixer(sin)))
+
+
+def test_encoder_that_mixes_rows_of_different_lengths() -> None:
+    assert failing(check_encoder(Mixer("ragged_rows"), 2)) == {"rows", "padding"}
 
 
 def test_good_encoder_passes() -> None:
-    assert failing(check_encoder(Mixer(), 2)) == set()
+    assert failing(check_encoder(Mixer(), 2, anew=Mixer)) == set()
 
 
-def test_encoder_with_state_outside_the_checkpoint() -> None:
+def test_encoder_with_weights_outside_its_checkpoint() -> None:
     class Forgetful(Mixer):
         def state_dict(self, *args: Any, **kwargs: Any) -> Any:
             return {name: value for name, value in super().state_dict(*args, **kwargs).items() if "where" not in name}
@@ -191,10 +206,16 @@ def test_encoder_with_state_outside_the_checkpoint() -> None:
         def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
             return super().load_state_dict(state, strict=False)
 
-    encoder = Forgetful()
-    encoder.where.weight.data.fill_(5.0)
-    found = failing(check_encoder(encoder, 2))
-    assert found <= {"state"}
+    assert failing(check_encoder(Forgetful(), 2)) == {"state"}
+
+
+def test_encoder_that_counts_outside_its_checkpoint() -> None:
+    class Counting(Mixer):
+        def forward(self, *args: Any, **more: Any) -> Features:  # type: ignore[override]
+            self.gain = self.gain + 0.5 * self.training
+            return super().forward(*args, **more)
+
+    assert "state" in failing(check_encoder(Counting(), 2))
 
 
 class Asker(Predictor):
@@ -205,11 +226,13 @@ class Asker(Predictor):
     def __init__(self, sin: str = "") -> None:
         super().__init__()
         self.sin, self.proj, self.where = sin, nn.Linear(WIDTH, 8), nn.Linear(2, 8)
-        self.unused = nn.Linear(2, 2) if sin == "trains" else None
+        self.unused, self.gain = nn.Linear(2, 2) if sin == "trains" else None, torch.rand(())
 
     def forward(
         self, context: Tensor, context_coords: Tensor, context_valid: Tensor | None, query_coords: Tensor, *args: Any, **more: Any
     ) -> Tensor:  # type: ignore[override]
+        if self.sin == "pure":
+            query_coords -= 1.0
         keep = (
             torch.ones_like(context[..., :1])
             if context_valid is None or self.sin == "context_padding"
@@ -223,14 +246,19 @@ class Asker(Predictor):
             out = out + query_coords.mean((1, 2), keepdim=True)
         if self.sin == "query_order":
             out = out + torch.arange(out.shape[1])[:, None]
+        if self.sin == "state":
+            out = out * self.gain
         if self.sin == "bf16":
             out = out * (float("inf") if out.dtype == torch.bfloat16 else 1.0)
         return out[..., :-1] if self.sin == "shapes" else out
 
 
-@pytest.mark.parametrize("sin", ["shapes", "rows", "query_order", "context_padding", "context_matters", "groups", "bf16", "trains"])
+ASKER_SINS = ["shapes", "rows", "query_order", "context_padding", "context_matters", "pure", "groups", "bf16", "trains", "state"]
+
+
+@pytest.mark.parametrize("sin", ASKER_SINS)
 def test_predictor(sin: str) -> None:
-    assert sin in failing(check_predictor(Asker(sin), context_width=WIDTH, target_width=8))
+    assert sin in failing(check_predictor(Asker(sin), context_width=WIDTH, target_width=8, anew=lambda: Asker(sin)))
 
 
 def test_good_predictor_passes() -> None:
@@ -247,6 +275,8 @@ class Distance(Objective):
     def forward(self, out: Any, step: int) -> Tensor:
         prediction, target, valid = out.predictions[0], out.targets[0], out.valid[0]
         prediction, target = (prediction, target) if self.sin == "bf16" else (prediction.float(), target.float())
+        if self.sin == "ranks":
+            prediction = prediction - prediction.mean(0)  # of this rank alone
         each = (prediction - target).square().mean(-1)
         if self.sin == "scalar":
             return each
@@ -260,7 +290,7 @@ class Distance(Objective):
         return value.detach() if self.sin == "gradient" else value
 
 
-@pytest.mark.parametrize("sin", ["scalar", "gradient", "canary", "seeded", "batch_order", "padding", "bf16"])
+@pytest.mark.parametrize("sin", ["scalar", "gradient", "canary", "seeded", "batch_order", "padding", "bf16", "ranks"])
 def test_objective(sin: str) -> None:
     assert sin in failing(check_objective(Distance(sin), WIDTH))
 
@@ -369,6 +399,27 @@ def test_good_modality_passes() -> None:
 
 def bad() -> None:
     raise AssertionError("broken")
+
+
+def quietly_online() -> None:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("weights.example.org", 443))
+
+
+def test_check_that_reaches_for_the_network_fails_even_if_it_hides_it() -> None:
+    (outcome,) = run_checks([Check("a.b", quietly_online)])
+    assert (outcome.state, outcome.sentence) == ("failed", "it asks the network for weights.example.org")
+
+
+def test_objective_whose_ranks_do_not_meet() -> None:
+    class Lonely(Distance):
+        def forward(self, out: Any, step: int) -> Tensor:
+            rows = out.predictions[0].float()[:, 0]
+            return super().forward(out, step) + (all_gather_rows(rows).mean() if float(rows.detach()[0, 0]) == FIRST else 0.0)
+
+    (outcome,) = [one for one in run_checks(check_objective(Lonely(), WIDTH)) if one.name == "objective.ranks"]
+    assert outcome.state == "failed"
+    assert "not every rank calls the same functions of jepakit.crossrank" in outcome.sentence
 
 
 def test_expected_failure_needs_a_reason() -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from jepakit.errors import JepakitError, UsageError, unknown_name
+from jepakit.testing.offline import no_network
 
 State = Literal["passed", "failed", "skipped", "expected", "surprise"]
 GOOD = ("passed", "skipped", "expected")
@@ -61,12 +62,14 @@ def expect(right: bool, sentence: str) -> None:
 
 
 def run_check(check: Check, expected: Mapping[str, str] | None = None) -> Outcome:
-    """Run one check. Whatever the component raises is a failure: it is foreign code that was given what the contract promises it."""
+    """Run one check, without a network. Whatever the component raises is a failure: foreign code that was given what its contract says."""
     start, reason = time.perf_counter(), (expected or {}).get(check.name)
+    state: State = "passed"
+    sentence = ""
     try:
-        check.run()
-        state: State = "passed"
-        sentence = ""
+        with no_network() as reached:
+            check.run()
+        expect(not reached, f"it asks the network for {', '.join(dict.fromkeys(reached))}")
     except Skipped as skip:
         state, sentence = "skipped", str(skip)
     except Failed as failure:

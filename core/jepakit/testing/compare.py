@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from jepakit.errors import CheckpointError
 from jepakit.testing.check import Failed, expect
 
 T = TypeVar("T")
+Maker = Callable[[], Any] | None
 CLOSE = 1e-4
 """Largest difference between two ways to compute the same in float32, relative to the largest value: sums in another order."""
 BF16_COSINE = 0.99
@@ -85,20 +86,30 @@ def unchanged_globals(who: str) -> Iterator[None]:
     expect(torch.get_default_dtype() == dtype, f"{who} changes torch's default dtype")
 
 
-def outputs_survive(module: nn.Module, forward: Any) -> None:
-    """`Failed` unless weights written and read back, byte for byte as a checkpoint does, give the same output; and a gap is an error."""
-    module.eval()
-    packed = checkpoint.pack_module("it", module)
-    if not packed:
+def outputs_survive(module: nn.Module, forward: Any, *, anew: Maker = None, learn: Callable[[Any], None] | None = None) -> None:
+    """`Failed` unless all that a module learned is in its checkpoint: written and read back byte for byte, it makes another one its equal.
+
+    forward: module → output. anew: makes the component again, with other random weights, as a run does that loads a checkpoint; left out,
+    it is a copy from before it learned. learn: what it learns by beside training, such as `fit`. A checkpoint with a gap is an error.
+    """
+    other, taught = deepcopy(module) if anew is None else anew(), deepcopy(module)
+    with torch.no_grad():
+        if learn is not None:
+            learn(taught)
+        forward(taught.train())  # running statistics
+        for number, weight in enumerate(taught.parameters()):
+            weight.add_(0.1 * torch.randn(weight.shape, generator=seeded(number)))
+    packed = checkpoint.pack_module("it", taught)
+    if not packed and learn is None:
         return
     read = parse_safetensors(b"".join(bytes(piece) for piece in safetensors_pieces({n: t.clone() for n, t in packed.items()})))
-    other = deepcopy(module)
-    with torch.no_grad():
-        for value in other.state_dict().values():
-            value.copy_(torch.zeros_like(value))
     checkpoint.unpack_module("it", read, other)
     with torch.no_grad():
-        expect(torch.equal(forward(module), forward(other)), "after a round trip through a checkpoint its output differs")
+        expect(
+            torch.equal(forward(taught.eval()), forward(other.eval())), "what it learned is not all in its checkpoint: the output differs"
+        )
+    if not read:
+        return
     read.pop(next(iter(read)))
     try:
         checkpoint.unpack_module("it", read, other)

@@ -10,14 +10,18 @@ from torch import Tensor
 
 from jepakit.contracts import Encoder, Features
 from jepakit.testing.check import Check, Skipped, expect
-from jepakit.testing.compare import bf16_close, close, finite, noise, outputs_survive, shaped, trains
+from jepakit.testing.compare import Maker, bf16_close, close, finite, noise, outputs_survive, shaped, trains
 
 CAPS = frozenset({"drop", "key_mask", "dense_mask"})
 GRIDS = {1: (16,), 2: (4, 4), 3: (2, 2, 4)}
 
 
-def check_encoder(encoder: Encoder, axes: int = 2, tokens_width: int | None = None) -> Iterator[Check]:
-    """Checks of one encoder. axes: K of its coordinates. tokens_width: width of its tokens, its own where left out."""
+def check_encoder(encoder: Encoder, axes: int = 2, tokens_width: int | None = None, anew: Maker = None) -> Iterator[Check]:
+    """Checks of one encoder.
+
+    Args:
+        axes: K of its coordinates. tokens_width: width of its tokens, its own where left out. anew: makes it again with other weights.
+    """
     width = tokens_width or encoder.width
     for name, run, remedy in (
         ("shapes", _shapes, "Features.last (R, n, width) and one level for every number asked"),
@@ -28,9 +32,15 @@ def check_encoder(encoder: Encoder, axes: int = 2, tokens_width: int | None = No
         ("pure", _pure, "change no input in place"),
         ("bf16", _bf16, "compute norms and softmax in float32"),
         ("trains", _trains, "use every parameter, and detach nothing"),
-        ("state", _state, "keep what was learned in parameters and buffers"),
     ):
         yield Check(f"encoder.{name}", partial(run, encoder, axes, width), remedy)
+    yield Check("encoder.state", partial(_state, encoder, axes, width, anew), "keep what was learned in parameters and buffers")
+    yield Check(
+        "encoder.export",
+        partial(_export, encoder, axes, width),
+        "no branches on the values of tensors in forward(); see the documents of torch.export",
+        slow=True,
+    )
 
 
 def inputs(axes: int, width: int, rows: int = 3) -> tuple[Tensor, Tensor, tuple[int, ...]]:
@@ -75,6 +85,11 @@ def _rows(encoder: Encoder, axes: int, width: int) -> None:
     for row in range(len(x)):
         alone = run(encoder, x[row : row + 1], coords[row : row + 1], grid=grid).last
         close(alone, together[row : row + 1], f"row {row} alone is another one than among others")
+    if encoder.caps & {"drop", "key_mask"}:
+        valid = torch.arange(16) < torch.tensor([[16], [11], [7]])
+        ragged = run(encoder, x, coords, valid).last.masked_fill(~valid[..., None], 0.0)
+        turned = run(encoder, x.flip(0), coords, valid.flip(0)).last.flip(0).masked_fill(~valid[..., None], 0.0)
+        close(turned, ragged, "the order of rows of different lengths changes what they become")
 
 
 @torch.no_grad()
@@ -120,6 +135,25 @@ def _trains(encoder: Encoder, axes: int, width: int) -> None:
     trains(encoder, run(encoder.train(), x, coords, grid=grid).last)
 
 
-def _state(encoder: Encoder, axes: int, width: int) -> None:
+def _state(encoder: Encoder, axes: int, width: int, anew: Maker) -> None:
     x, coords, grid = inputs(axes, width)
-    outputs_survive(encoder, lambda module: run(module, x, coords, grid=grid).last)
+    outputs_survive(encoder, lambda module: run(module, x, coords, grid=grid).last, anew=anew)
+
+
+class _Last(torch.nn.Module):
+    """An encoder as others run it: tokens and coords in, embeddings out."""
+
+    def __init__(self, encoder: Encoder, grid: tuple[int, ...] | None) -> None:
+        super().__init__()
+        self.encoder, self.grid = encoder, grid
+
+    def forward(self, x: Tensor, coords: Tensor) -> Tensor:
+        return run(self.encoder, x, coords, grid=self.grid).last
+
+
+@torch.no_grad()
+def _export(encoder: Encoder, axes: int, width: int) -> None:
+    x, coords, grid = inputs(axes, width)
+    whole = _Last(encoder.eval(), None if "drop" in encoder.caps else grid)
+    graph = torch.export.export(whole, (x, coords)).module()
+    close(graph(x, coords), whole(x, coords), "the graph that torch.export makes of it gives another output")

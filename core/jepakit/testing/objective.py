@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from jepakit.contracts import Features, Objective, Sample, StepOutput, ViewMaker
 from jepakit.testing.check import Check, expect
-from jepakit.testing.compare import finite, noise, rng, same_sample, travelled, unchanged_globals
+from jepakit.testing.compare import close, finite, noise, rng, same_sample, travelled, unchanged_globals
+from jepakit.testing.ranks import on_ranks
 
 ROWS, TOKENS = 12, 5
 
@@ -25,6 +28,7 @@ def check_objective(objective: Objective, width: int = 16) -> Iterator[Check]:
         ("batch_order", _batch_order, "a batch is a set"),
         ("padding", _padding, "use out.valid and Features.valid"),
         ("bf16", _bf16, "compute in float32: `x.float()` first"),
+        ("ranks", _ranks, "take statistics of the batch over all ranks: mean_over_ranks and all_gather_rows of jepakit.sdk"),
     ):
         yield Check(f"objective.{name}", partial(run, objective.eval(), width), remedy)
 
@@ -47,11 +51,11 @@ def step_output(width: int, *, rows: int = ROWS, constant: bool = False, seed: i
 
 def _scalar(objective: Objective, width: int) -> None:
     value = objective(step_output(width), 1)
-    expect(isinstance(value, torch.Tensor) and value.ndim == 0 and value.dtype == torch.float32, f"it returned {value!r:.80}")
+    expect(isinstance(value, Tensor) and value.ndim == 0 and value.dtype == torch.float32, f"it returned {value!r:.80}")
     finite(value, "the value")
 
 
-def _gradients(objective: Objective, out: StepOutput) -> list[torch.Tensor]:
+def _gradients(objective: Objective, out: StepOutput) -> list[Tensor]:
     leaves = [*out.predictions, *(part.last for part in out.contexts)]
     value = objective(out, 1)
     expect(value.requires_grad, "its value has no gradient")
@@ -116,6 +120,41 @@ def _bf16(objective: Objective, width: int) -> None:
     value = objective(half, 1)
     expect(value.dtype == torch.float32, f"for bfloat16 embeddings the value is {value.dtype}, not float32")
     finite(value, "for bfloat16 embeddings, the value")
+
+
+def _ranks(objective: Objective, width: int) -> None:
+    """Half a batch on each of two ranks: values and gradients average to those of the whole, as a data-parallel wrapper averages them."""
+    whole = step_output(width)
+    value, by_row, by_weight = _value_and_gradients(objective, whole)
+    halves = [_rows_of(whole, slice(0, ROWS // 2)), _rows_of(whole, slice(ROWS // 2, ROWS))]
+    found = on_ranks([partial(_value_and_gradients, deepcopy(objective), half) for half in halves])
+    said = "with half the batch on each of two ranks"
+    close(torch.stack([one for one, _, _ in found]).mean(), value, f"{said} the value is another one")
+    for number, gradient in enumerate(by_row):
+        close(torch.cat([rows[number] for _, rows, _ in found]) / len(halves), gradient, f"{said} a gradient of embeddings is another one")
+    for number, gradient in enumerate(by_weight):
+        close(torch.stack([weights[number] for _, _, weights in found]).mean(0), gradient, f"{said} a gradient of weights is another one")
+
+
+def _rows_of(out: StepOutput, rows: slice) -> StepOutput:
+    def cut(part: Tensor) -> Tensor:
+        return part.detach()[rows].requires_grad_(part.requires_grad)
+
+    return replace(
+        out,
+        predictions=tuple(map(cut, out.predictions)),
+        targets=tuple(map(cut, out.targets)),
+        contexts=tuple(Features(last=cut(part.last)) for part in out.contexts),
+        target_streams={name: cut(part) for name, part in out.target_streams.items()},
+    )
+
+
+def _value_and_gradients(objective: Objective, out: StepOutput) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """The value, its gradients by embeddings and by the objective's own weights."""
+    leaves = [*out.predictions, *(part.last for part in out.contexts)]
+    value = objective(out, 1)
+    found = torch.autograd.grad(value, [*leaves, *objective.parameters()], allow_unused=True, materialize_grads=True)
+    return value.detach(), list(found[: len(leaves)]), list(found[len(leaves) :])
 
 
 def check_view(view: ViewMaker, samples: Sequence[Sample]) -> Iterator[Check]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from jepakit.build import build_modality
 from jepakit.config import Component, RunConfig, load_config
@@ -171,10 +172,19 @@ def _options(spec: ComponentSpec) -> None:
     model = load(spec.config)
     expect(isinstance(model, type) and issubclass(model, Settings), f"{spec.config} is no jepakit.sdk.Settings")
     expect(bool(json.dumps(model.model_json_schema())), "its options have no JSON schema")
+    expect(_refuses(model, {"no_such_option": 1}), "an unknown option is accepted; keep extra='forbid' of jepakit.sdk.Settings")
     if any(field.is_required() for field in model.model_fields.values()):
         return
     default = model()
     expect(model.model_validate(default.model_dump(mode="json")) == default, "its options read back from a run folder are others")
+
+
+def _refuses(model: type[Settings], given: dict[str, Any]) -> bool:
+    try:
+        model.model_validate(given)
+    except ValidationError as error:
+        return any(problem["type"] == "extra_forbidden" for problem in error.errors())
+    return False
 
 
 def _requires(spec: ComponentSpec) -> None:
@@ -229,9 +239,10 @@ def _samples(subject: Subject, config: RunConfig | None) -> tuple[list[Sample], 
     return [reader.read(index) for index in range(8)], reader.spec()
 
 
-def _make(component: ComponentSpec, settings: Settings | None, /, **facts: Any) -> Any:
+def _make(component: ComponentSpec, settings: Settings | None, weights: int = 0, /, **facts: Any) -> Any:
+    """The component with the weights of that seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(weights)
         return load(component.target)(*_given(settings), **facts)
 
 
@@ -254,7 +265,8 @@ def _modality_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:
 def _tokenizer_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:
     config, settings = _config_for(subject, spec)
     samples, facts = _samples(subject, config)
-    return check_tokenizer(_make(spec, settings, width=_width(config), spec=facts), samples)
+    make = partial(_make, spec, settings, width=_width(config), spec=facts)
+    return check_tokenizer(make(), samples, anew=lambda: make(1))
 
 
 def _view_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:
@@ -275,13 +287,14 @@ def _masker_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:
 def _encoder_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:
     config, settings = _config_for(subject, spec)
     axes = _axes(subject, config)
-    return check_encoder(_make(spec, settings, axes=axes), axes)
+    return check_encoder(_make(spec, settings, axes=axes), axes, anew=lambda: _make(spec, settings, 1, axes=axes))
 
 
 def _predictor_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:
     config, settings = _config_for(subject, spec)
     widths = {"context_width": _width(config), "target_width": _width(config)}
-    return check_predictor(_make(spec, settings, **widths), axes=_axes(subject, config), **widths)
+    anew = partial(_make, spec, settings, 1, **widths)
+    return check_predictor(_make(spec, settings, **widths), axes=_axes(subject, config), anew=anew, **widths)
 
 
 def _objective_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:

@@ -11,25 +11,26 @@ from torch import Tensor
 
 from jepakit.contracts import Predictor
 from jepakit.testing.check import Check, Skipped, expect
-from jepakit.testing.compare import bf16_close, close, finite, noise, outputs_survive, shaped, trains
+from jepakit.testing.compare import Maker, bf16_close, close, finite, noise, outputs_survive, shaped, trains
 
 ROWS, TOKENS, QUERIES = 3, 6, 4
 
 
-def check_predictor(predictor: Predictor, *, context_width: int, target_width: int, axes: int = 2) -> Iterator[Check]:
-    """Checks of one predictor of these widths, for coordinates with `axes` axes."""
+def check_predictor(predictor: Predictor, *, context_width: int, target_width: int, axes: int = 2, anew: Maker = None) -> Iterator[Check]:
+    """Checks of one predictor of these widths, for coordinates with `axes` axes. anew: makes it again with other weights."""
     for name, run, remedy in (
         ("shapes", _shapes, "return (R, queries, target width)"),
         ("rows", _rows, "a row must not depend on other rows"),
         ("query_order", _query_order, "queries differ by coords and kind, not by their order"),
         ("context_padding", _context_padding, "give context tokens that are not valid no say"),
         ("context_matters", _context_matters, "predict from the context, not from positions alone"),
+        ("pure", _pure, "change no input in place"),
         ("groups", _groups, "a query sees the context and its own group; see Predictor.forward"),
         ("bf16", _bf16, "compute norms and softmax in float32"),
         ("trains", _trains, "use every parameter, and detach nothing"),
-        ("state", _state, "keep what was learned in parameters and buffers"),
     ):
         yield Check(f"predictor.{name}", partial(run, predictor, context_width, target_width, axes), remedy)
+    yield Check("predictor.state", partial(_state, predictor, context_width, axes, anew), "keep what was learned in parameters and buffers")
 
 
 def _inputs(predictor: Predictor, width: int, axes: int) -> list[Tensor]:
@@ -95,6 +96,15 @@ def _context_matters(predictor: Predictor, width: int, target: int, axes: int) -
 
 
 @torch.no_grad()
+def _pure(predictor: Predictor, width: int, target: int, axes: int) -> None:
+    given = _inputs(predictor.eval(), width, axes)
+    before = [part.clone() for part in given]
+    _run(predictor, *given)
+    for name, ours, theirs in zip(("the context", "coords of the context", "coords of the queries"), given, before):
+        expect(torch.equal(ours, theirs), f"it changes {name} in place")
+
+
+@torch.no_grad()
 def _groups(predictor: Predictor, width: int, target: int, axes: int) -> None:
     if predictor.style in ("pointwise", "dense_fill", "causal"):
         raise Skipped(f"style '{predictor.style}' has no groups")
@@ -120,6 +130,6 @@ def _trains(predictor: Predictor, width: int, target: int, axes: int) -> None:
     trains(predictor, _run(predictor, *given, query_kind=query_kind))
 
 
-def _state(predictor: Predictor, width: int, target: int, axes: int) -> None:
+def _state(predictor: Predictor, width: int, axes: int, anew: Maker) -> None:
     given = _inputs(predictor, width, axes)
-    outputs_survive(predictor, lambda module: _run(module, *given))
+    outputs_survive(predictor, lambda module: _run(module, *given), anew=anew)

@@ -16,14 +16,14 @@ from jepakit.contracts.carriers import MAIN
 from jepakit.data.collate import alike, stack_stream
 from jepakit.errors import ContractError, DataError
 from jepakit.testing.check import Check, Skipped, expect
-from jepakit.testing.compare import bf16_close, close, finite, noise, outputs_survive, same_state, shaped, trains
+from jepakit.testing.compare import Maker, bf16_close, close, finite, noise, outputs_survive, same_state, shaped, trains, travelled
 
 PROBED = 6
 """Tokens whose reach into the raw values is measured."""
 
 
-def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str = MAIN) -> Iterator[Check]:
-    """Checks of one tokenizer on at least four samples of one of its streams."""
+def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str = MAIN, *, anew: Maker = None) -> Iterator[Check]:
+    """Checks of one tokenizer on at least four samples of one of its streams. anew: makes it again with other weights."""
     for name, run, remedy in (
         ("layout", _layout, "coords (N, K) float32, valid (N,) bool, channel (N,) int16, finite, the same every time"),
         ("tokens", _tokens, "x (B, N, width) with coords, valid and channel of the batch's layout handed through unchanged"),
@@ -34,9 +34,10 @@ def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str
         ("fit", _fit, "learn statistics in fit() only, from the samples it is given"),
         ("bf16", _bf16, "compute statistics in float32, and give layers what fits their weights: x.to(self.proj.weight.dtype)"),
         ("trains", _trains, "use every parameter, and detach nothing"),
-        ("state", _state, "keep what was learned in parameters and buffers"),
+        ("spawns", _spawns, "keep no lambdas, open files or generators in the tokenizer"),
     ):
         yield Check(f"tokenizer.{name}", partial(run, tokenizer, samples, stream), remedy)
+    yield Check("tokenizer.state", partial(_state, tokenizer, samples, stream, anew), "keep what was learned in parameters and buffers")
 
 
 def batch_of(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str = MAIN) -> Raw:
@@ -181,9 +182,18 @@ def _trains(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str) -> Non
     trains(tokenizer, tokenizer.train()(batch_of(tokenizer, samples, stream)).x)
 
 
-def _state(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str) -> None:
-    raw = batch_of(tokenizer, samples, stream)
-    outputs_survive(tokenizer, lambda module: module(raw).x)
+def _spawns(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str) -> None:
+    """Layouts are made in data workers."""
+    there = travelled(tokenizer)
+    for sample in samples[:2]:
+        ours, theirs = tokenizer.layout(sample, stream), there.layout(sample, stream)
+        same = ours is theirs if ours is None or theirs is None else alike(ours, theirs)
+        expect(same, "in a data worker it gives another layout")
+
+
+def _state(tokenizer: Tokenizer, samples: Sequence[Sample], stream: str, anew: Maker) -> None:
+    raw, half = batch_of(tokenizer, samples, stream), list(samples[len(samples) // 2 :])
+    outputs_survive(tokenizer, lambda module: module(raw).x, anew=anew, learn=lambda module: module.fit(half))
 
 
 def layouts_of(tokenizer: Tokenizer, samples: Sequence[Sample]) -> list[dict[str, Layout]]:
