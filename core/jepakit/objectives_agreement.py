@@ -25,9 +25,9 @@ class AgreementSettings(Settings):
 class Agreement(Objective):
     """(1 - g) * squared distance of each projected context to the mean over contexts + g * B * Gaussian statistic of each context.
 
-    B is the batch of all ranks. The tokens of a context say what is near them; prediction alone needs no more. This term asks the pooled embedding what does not
-    depend on which part is seen, and the Gaussian statistic keeps the answer from being the same for all samples. It needs a masker with
-    two contexts a sample or more, and costs one projector.
+    B is the batch of all ranks. The tokens of a context say what is near them; prediction alone needs no more. This term asks the pooled
+    embedding what does not depend on which part is seen, and the Gaussian statistic keeps the answer from being the same for all samples.
+    It needs a masker with two contexts a sample or more, and costs one projector.
 
     Source: the loss of LeJEPA, Balestriero and LeCun 2025 (arXiv 2511.08544), section 5, with masked contexts in place of crops.
     """

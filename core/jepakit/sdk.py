@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Tokens,
         ViewMaker,
     )
+    from jepakit.crossrank import all_gather_rows, mean_over_ranks, sum_over_ranks
     from jepakit.data.budget import ReadBudget
     from jepakit.evaluate.probe import Probe
     from jepakit.layouts import grid_layout, patch_counts, patchify
@@ -53,6 +54,7 @@ _LAZY = {
         ),
         "jepakit.contracts",
     ),
+    **dict.fromkeys(("all_gather_rows", "mean_over_ranks", "sum_over_ranks"), "jepakit.crossrank"),
     "MemoryReader": "jepakit.memory",
     "ReadBudget": "jepakit.data.budget",
     "Probe": "jepakit.evaluate.probe",
@@ -70,7 +72,7 @@ __all__ = [
     "ASIDE", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
     "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Probe", "Query", "Raw", "RawFunctionTarget",
     "ReadBudget", "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
-    "answers_of", "parts_of",
+    "all_gather_rows", "answers_of", "mean_over_ranks", "parts_of", "sum_over_ranks",
 ]  # fmt: skip
 
 
