@@ -35,6 +35,10 @@ class EegModality(Modality):
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
         return EegReader([flicker(seed, split, index) for index in range(count)], class_names=("13 Hz", "17 Hz", "21 Hz"))
 
+    def resembles(self, sample: Sample) -> float:
+        """The share of its channels that are electrodes with a place on the head."""
+        return 0.9 * float(np.isfinite(np.asarray(sample.meta["positions"], np.float64)).all(axis=-1).mean())
+
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Logarithmic power of each channel in bands of one hertz; mean over channels where their number differs between samples."""
         return powers(sample)
