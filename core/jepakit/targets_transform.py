@@ -18,7 +18,7 @@ class LevelsSettings(Settings):
 
     levels: tuple[int, ...] = Field((-1,), description="blocks, 0-based, negative from the end; -1 is the encoder's normed output")
     mix: Literal["mean", "concat"] = Field("mean", description="how several levels become one (mean: data2vec; concat: V-JEPA 2.1)")
-    norm: Literal["layer", "standardise", "l2", "none"] = Field("layer", description="normalisation of the mixed target")
+    norm: Literal["layer", "standardise", "position", "l2", "none"] = Field("layer", description="normalisation of the mixed target")
     norm_levels: bool = Field(True, description="layer-norm each level before mixing several (data2vec 2.0, arXiv 2212.07525, section 3.2)")
 
 
@@ -26,7 +26,8 @@ class LevelsTransform(TargetTransform):
     """Picks levels, mixes them, normalises; in float32.
 
     layer: affine-free layer norm over the width. standardise: zero mean and unit variance per dimension over all valid tokens of
-    the batch (Audio-JEPA). l2: unit length.
+    the batch (Audio-JEPA). position: minus the mean over the samples of the batch at the same place in the sequence, then as layer, so
+    that knowing where a token lies is worth nothing. l2: unit length.
     """
 
     def __init__(self, settings: LevelsSettings) -> None:
@@ -50,9 +51,19 @@ def normalised(x: Tensor, norm: str, valid: Tensor | None) -> Tensor:
     """x (B, N, D) float32 under one of the norms of `LevelsSettings`."""
     if norm == "layer":
         return F.layer_norm(x, x.shape[-1:])
+    if norm == "position":
+        return F.layer_norm(x - mean_at_position(x, valid), x.shape[-1:])
     if norm == "l2":
         return F.normalize(x, dim=-1)
     if norm == "standardise":
         tokens = x.flatten(0, 1) if valid is None else x[valid]
         return (x - tokens.mean(0)) / tokens.std(0, unbiased=False).clamp_min(1e-5)
     return x
+
+
+def mean_at_position(x: Tensor, valid: Tensor | None) -> Tensor:
+    """(1, N, D): the mean over valid tokens (B, N, D) of the batch that have the same number."""
+    if valid is None:
+        return x.mean(0, keepdim=True)
+    mass = valid[..., None].to(x.dtype)
+    return (x * mass).sum(0, keepdim=True) / mass.sum(0, keepdim=True).clamp_min(1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -134,6 +136,17 @@ def test_standardise_uses_valid_tokens_only() -> None:
     found = LevelsTransform(LevelsSettings(norm="standardise"))(given, valid)[valid]
     torch.testing.assert_close(found.mean(0), torch.zeros(8), rtol=0, atol=1e-4)
     torch.testing.assert_close(found.std(0, unbiased=False), torch.ones(8), rtol=1e-3, atol=1e-3)
+
+
+def test_position_leaves_nothing_of_where_a_token_lies() -> None:
+    given, shift = features(), 5 * torch.randn(1, 6, 8, generator=torch.Generator().manual_seed(1))
+    valid = torch.ones(4, 6, dtype=torch.bool)
+    valid[1:, 5] = False
+    transform = LevelsTransform(LevelsSettings(norm="position"))
+    plain, moved = transform(given, valid), transform(replace(given, last=given.last + shift), valid)
+    torch.testing.assert_close(plain[valid], moved[valid], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(plain[0, :5].var(-1, unbiased=False), torch.ones(5), rtol=1e-3, atol=1e-3)
+    assert plain[0, 5].abs().max() < 1e-3  # alone at its place, there is nothing to tell
 
 
 def test_levels_mix() -> None:
