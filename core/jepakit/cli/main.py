@@ -19,6 +19,7 @@ from jepakit.errors import JepakitError, nearest
 from jepakit.plugin_host.loader import load
 
 COMMANDS = {
+    "inspect": ("jepakit.cli.inspect:inspect", "Say what is in data, what is wrong with it, and which recipe fits."),
     "train": ("jepakit.cli.train:train", "Train a recipe on data."),
     "resume": ("jepakit.cli.train:resume", "Go on with a run from its newest checkpoint."),
     "eval": ("jepakit.cli.evaluate:evaluate", "Compare a run's encoder with the same one untrained and with raw features."),

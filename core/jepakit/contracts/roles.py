@@ -256,6 +256,13 @@ class Modality(ABC):
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
         """Made-up samples with known structure: a label that a good encoder separates and raw features do not."""
 
+    def resembles(self, sample: Sample) -> float:
+        """How much a sample that this modality has read looks like its kind, 0 (anything of this shape) to 1 (nothing else).
+
+        `jepakit inspect` asks where several modalities can read the same file, as many can an .npz of numbers.
+        """
+        return 0.5
+
     @abstractmethod
     def raw_features(self, sample: Sample) -> np.ndarray:
         """(F,) float32, F the same for all samples: what one would feed to a classifier without an encoder."""

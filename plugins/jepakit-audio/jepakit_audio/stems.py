@@ -36,6 +36,10 @@ class StemsModality(Modality):
         listing = Listing(ids, labels, class_names=names, digest=f"band-{seed}-{split}-{count}")
         return AudioReader(listing, partial(played, seed, split == "test"), origin="synthetic")
 
+    def resembles(self, sample: Sample) -> float:
+        """Several channels may be instruments or microphones; one channel is plain audio."""
+        return 0.3 if len(sample.streams["main"]) > 2 and float(sample.meta.get("rate_hz") or 0) >= 4000 else 0.05
+
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Those of audio, of the mix."""
         return self.audio.raw_features(sample)

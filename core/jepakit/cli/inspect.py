@@ -1,0 +1,109 @@
+"""`jepakit inspect`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jepakit.cli.policy import Policy
+
+if TYPE_CHECKING:
+    from jepakit.inspect.examine import Inspection
+
+SHOWN = 8
+"""Classes, channels and other ways to read that are named; --json has all of them."""
+WIDTH = 11
+
+
+@click.command()
+@click.argument("path")
+@click.option("--test", help="Data that must share nothing with PATH: leaks between the two are looked for.")
+@click.option("--modality", help="Read it as this; by default all modalities are asked and the one that fits best is taken.")
+@click.option("--limit", type=click.IntRange(min=1), default=2000, show_default=True, help="Samples to look at, evenly over the whole.")
+@click.option("--plugin", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A one-file plugin.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def inspect(policy: Policy, path: str, test: str | None, modality: str | None, limit: int, files: tuple[Path, ...], as_json: bool) -> None:
+    """Say what is in PATH (a path or bundled:NAME), what is wrong with it, and which recipe fits; nothing is trained or written."""
+    from jepakit.cli.screen import show_line
+    from jepakit.inspect.examine import inspect as look
+
+    found = look(path, policy.host(files), test=test, only=modality, limit=limit, emit=(lambda event: None) if as_json else show_line)
+    if as_json:
+        click.echo(json.dumps(found.to_json()))
+        return
+    for name, text in lines_of(found):
+        click.echo(f"{name:{WIDTH}} {text}")
+
+
+def lines_of(found: Inspection) -> Iterator[tuple[str, str]]:
+    """(what, value) for people."""
+    contents = found.contents
+    size = "" if found.bytes is None else f", {found.bytes / 1e6:,.1f} MB"
+    yield "data", f"{found.path} ({found.format}{size})"
+    yield "modality", found.modality
+    part = "" if contents.looked_at == contents.count else f", of which {contents.looked_at:,} were looked at"
+    yield "samples", f"{contents.count:,}{part}"
+    for name, stream in contents.streams.items():
+        yield "stream", f"{name}: {_shape(stream)} {', '.join(stream['dtype'])}, {_range(stream)}"
+    if contents.channels:
+        yield "channels", str(contents.channels) if isinstance(contents.channels, int) else _few([str(name) for name in contents.channels])
+    if contents.rates:
+        yield "rate", ", ".join(f"{rate} Hz" for rate in contents.rates)
+    if contents.seconds:
+        yield "length", " to ".join(f"{second:,.4g}" for second in dict.fromkeys(contents.seconds)) + " s"
+    yield "labels", _labels(contents.labels)
+    if contents.groups["count"]:
+        yield "groups", f"{contents.groups['count']}, of {contents.groups['smallest']} to {contents.groups['largest']} samples"
+    yield "twins", _twins(found)
+    if found.leaks is not None:
+        yield "leaks", f"{found.leaks.exact} exact, {_count(found.leaks.near)} near, {found.leaks.groups} groups on both sides"
+    yield from (("warning", sentence) for sentence in found.warnings)
+    if found.also:
+        yield from _also(found)
+    yield from (("problem", sentence) for sentence in found.suggestion.problems)
+    yield from ((line[:WIDTH].rstrip(), line[WIDTH:].lstrip()) for line in found.suggestion.plan)
+    yield "next", found.suggestion.command or "no recipe of this modality is installed that can run on it"
+
+
+def _also(found: Inspection) -> Iterator[tuple[str, str]]:
+    same = [f"as {name} ({count:,} samples)" for path, name, count in found.also if path == found.path]
+    apart = [f"{path} as {name} ({count:,})" for path, name, count in found.also if path != found.path]
+    yield from (("also", words) for words in (_few(same), _few(apart)) if words)
+
+
+def _shape(stream: Mapping[str, Any]) -> str:
+    axes = [str(low) if low == high else f"{low}–{high}" for low, high in zip(stream["smallest"], stream["largest"])]
+    return f"({', '.join(axes)})"
+
+
+def _range(stream: Mapping[str, Any]) -> str:
+    if stream["low"] is None:
+        return "no numbers"
+    missing = f", {stream['missing']:.2%} missing" if stream["missing"] else ""
+    return f"{stream['low']:.4g} to {stream['high']:.4g}, mean {stream['mean']:.4g}, std {stream['std']:.4g}{missing}"
+
+
+def _labels(labels: Mapping[str, Any]) -> str:
+    if labels["kind"] == "none":
+        return "none"
+    if "classes" not in labels:
+        return f"{labels['kind']}, {labels['low']:.4g} to {labels['high']:.4g}, mean {labels['mean']:.4g}"
+    balance = _few([f"{name} {count}" for name, count in labels["classes"].items()])
+    return f"{labels['kind']}, {len(labels['classes'])} classes, the largest {labels['majority']:.1%}: {balance}"
+
+
+def _twins(found: Inspection) -> str:
+    return f"{found.twins.exact} exact, {_count(found.twins.near)} near"
+
+
+def _count(number: int | None) -> str:
+    return "unknown" if number is None else str(number)
+
+
+def _few(words: Sequence[str]) -> str:
+    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
