@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jepakit.errors import DataError
-from jepakit.report import figures
+from jepakit.report import explore, figures
 from jepakit.report.artifacts import EmbeddingMap
 
 QUERIES = 6
@@ -49,7 +49,13 @@ def embedding_content(embedding: EmbeddingMap) -> Mapping[str, Any]:
         "many_classes": finite.y is not None and len(np.unique(finite.y)) > figures.LEGEND_LIMIT,
         "labelled": finite.y is not None,
         "neighbours": _neighbours(finite),
+        "legend": list(zip(_known(finite), keys)),
+        "explore": explore.explorable(finite, points, nearest(finite.z, range(len(finite.z)), explore.NEIGHBOURS)),
     }
+
+
+def _known(embedding: EmbeddingMap) -> list[int]:
+    return [] if embedding.y is None else [int(label) for label in np.unique(embedding.y[embedding.y >= 0])]
 
 
 def _finite_rows(embedding: EmbeddingMap) -> EmbeddingMap:

@@ -138,7 +138,7 @@ def scatter(points: np.ndarray, y: np.ndarray | None, class_names: Sequence[str]
     axes.set_axis_off()
     labels = np.full(len(points), -1) if y is None else y
     known = [int(label) for label in np.unique(labels[labels >= 0])]
-    keys = [Key(class_name(label, class_names), colour) for label, colour in zip(known, _class_colours(len(known)))]
+    keys = [Key(class_name(label, class_names), colour) for label, colour in zip(known, class_colours(len(known)))]
     colour_of = {label: key.colour for label, key in zip(known, keys)}
     rest = PALETTE[0] if y is None else FAINT
     size = float(np.clip(6000 / len(points), 5, 30))
@@ -205,7 +205,8 @@ def _draw_right_axis(
     axes.set_ylabel(next(iter(left)), fontsize=8, color=PALETTE[0])
 
 
-def _class_colours(count: int) -> list[str]:
+def class_colours(count: int) -> list[str]:
+    """As many colours, told apart as well as their number allows."""
     if count <= LEGEND_LIMIT:
         table = colormaps["tab10" if count <= 10 else "tab20"]
         return [to_hex(table(place)) for place in range(count)]

@@ -19,7 +19,7 @@ import yaml
 from jepakit import __version__
 from jepakit.disk import replace_file
 from jepakit.errors import DataError, JepakitError
-from jepakit.report import figures
+from jepakit.report import explore, figures
 from jepakit.report.artifacts import (
     MaskPictures,
     read_embedding,
@@ -85,7 +85,10 @@ def render(run: Path) -> str:
     config = (run / "config.yaml").read_text(encoding="utf-8")
     steps = read_steps(run)
     evaluation = _try(lambda: read_evaluation(run))
+    script, digest = explore.script()
     return template("page.html.j2").render(
+        script=script,
+        script_digest=digest,
         name=run.resolve().name,
         recipe=_recipe(config),
         version=__version__,

@@ -102,7 +102,7 @@ def test_whole_run_shows_every_section_and_loads_nothing(tmp_path: Path) -> None
     assert not any(sentence in page.text for sentence in PARTS.values())
     assert page.loads
     assert all(address.startswith(("data:image/", "#")) for address in page.loads)
-    assert not set(page.tags) & {"script", "link", "iframe", "object", "embed", "base"}
+    assert not set(page.tags) & {"link", "iframe", "object", "embed", "base"}
     assert "@import" not in page.text
     assert "url(" not in page.text
 
@@ -156,7 +156,7 @@ def test_folder_without_config_is_no_run(tmp_path: Path) -> None:
 
 def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
     page = read(make_run(tmp_path, HOSTILE))
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 2  # the data of the map and the one script of ours, which the policy names by its digest
     assert all(address.startswith(("data:image/", "#")) for address in page.loads)
     assert page.text.count(HOSTILE) >= 12
 
