@@ -92,6 +92,11 @@ def test_every_entry_stands_in_plugins() -> None:
     assert {entry.distribution for entry in read_catalogue()} == names
 
 
+def test_every_plugin_stands_in_the_readme_beside_them() -> None:
+    readme = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
+    assert [path.parent.name for path in OURS if f"({path.parent.name}/README.md)" not in readme] == []
+
+
 def test_catalogue_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert read_catalogue(tmp_path / "registry.yaml") == ()
 
