@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +42,10 @@ KNOWN = {
 """Metrics that make sense for a kind of labels."""
 PoolingScores = dict[str, dict[str, float]]
 """encoder or untrained → pooling → cross-validated score on training samples."""
+
+
+def silent(sentence: str) -> None:
+    """For when nobody wants to hear."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,15 @@ class Measurer:
     samples: the training samples, whose labels say what kind they are. Tokens with dense labels must be samples of their own by now.
     """
 
-    def __init__(self, samples: FeatureSet, settings: EvalSettings, seed: int, *, others: Mapping[str, Factory] | None = None) -> None:
+    def __init__(
+        self,
+        samples: FeatureSet,
+        settings: EvalSettings,
+        seed: int,
+        *,
+        others: Mapping[str, Factory] | None = None,
+        tell: Callable[[str], None] = silent,
+    ) -> None:
         task, labels = samples.task, samples.labels
         assert labels is not None
         if task == "dense" and labels.ndim != 1:
@@ -107,12 +119,13 @@ class Measurer:
         default = "two classes" if task == "classification" and len(np.unique(labels)) == 2 else task
         self.metrics = tuple(name for name in settings.metrics if name in allowed) or DEFAULT_METRICS[default]
         self.settings = settings.model_copy(update={"metrics": self.metrics})
-        self.seed, self.others = seed, others
+        self.seed, self.others, self.tell = seed, others, tell
         self.dense = task == "dense"
         self.notes: list[str] = []
 
     def round(self, cut: Round) -> tuple[list[Measured], PoolingScores]:
         """All values of one round, and the cross-validated scores of every pooling."""
+        self.tell(f"{f'fold {cut.fold}: ' if cut.fold else ''}choosing the pooling")
         scores = self.pooling_scores(cut.sources["encoder"].train, cut.sources["untrained"].train)
         pooling = best(scores["encoder"])
         found: list[Measured] = []
@@ -176,6 +189,7 @@ class Measurer:
             if seen is None:
                 self._note(f"{probe.name}: no row for {name}, since samples differ in their tokens, have none, or hold more than is kept.")
                 continue
+            self.tell(f"{probe.name} on {name}")
             for labels, fitted in self._fits(probe, seen):
                 if not fitted.converged:
                     few = "all labels" if labels == ALL else f"{labels} a class"
@@ -192,6 +206,7 @@ class Measurer:
         assert test.labels is not None
         assert rival.test is not None
         self._note(f"{rival.row}, {rival.probe}: {rival.title}.")
+        self.tell(f"{rival.probe} on {rival.row}: {rival.title}")
         estimator = rival.make()
         estimator.fit(rival.train, train.labels)
         fitted = fitted_says(estimator, rival.test, scores=wants_scores(self.settings))

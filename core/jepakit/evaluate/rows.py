@@ -7,7 +7,7 @@ claims compare with the untrained encoder under the same pooling, which is chose
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from jepakit.errors import DataError
 from jepakit.evaluate.estimators import Factory
-from jepakit.evaluate.measure import ALL, FeatureSource, Measured, Measurer, PoolingScores, Round, best
+from jepakit.evaluate.measure import ALL, FeatureSource, Measured, Measurer, PoolingScores, Round, best, silent
 from jepakit.evaluate.samples import Rival
 from jepakit.evaluate.scores import across_folds, interval
 from jepakit.evaluate.settings import EvalSettings
@@ -83,13 +83,14 @@ def evaluate(
     others: Mapping[str, Factory] | None = None,
     run: str = "",
     data: str = "",
+    tell: Callable[[str], None] = silent,
 ) -> Evaluation:
     """Compare the contenders on the same samples.
 
     Args:
         encoder, untrained: features under the same poolings. raw: features under one pooling of its own, or None.
         seed: keys splits, draws and resamples. rivals: contenders that look at the samples themselves, in the same order.
-        others: factories of probes that plugins bring. run, data: names to keep with the result.
+        others: factories of probes that plugins bring. run, data: names to keep with the result. tell: hears what is being fitted.
 
     Raises:
         DataError: if labels are missing, there is one class, samples differ between contenders, or the data can't be split.
@@ -97,7 +98,7 @@ def evaluate(
     sources = {"encoder": encoder, "untrained": untrained} | ({} if raw is None else {"raw": raw})
     _check(sources)
     rounds, test = _rounds(sources, rivals, settings, seed)
-    measurer = Measurer(encoder.train, settings, seed, others=others)
+    measurer = Measurer(encoder.train, settings, seed, others=others, tell=tell)
     measured = [measurer.round(cut) for cut in rounds]
     whole = measured[0][0] if len(rounds) == 1 else _means([found for found, _ in measured], seed)
     rows = [_row(one) for one in whole]

@@ -55,15 +55,14 @@ def evaluate_encoder(
     same_scalers(trained, untrained)
     sources = {}
     for name, parts in (("encoder", trained), ("untrained", untrained)):
-        emit({"event": "features", "row": name})
+        emit({"event": "features", "row": name, "sentence": f"features of {name}"})
         sources[name] = features_of(config, parts, train_reader, test_reader)
     raw = None
     if task_of(train_reader.spec()) != "dense":  # raw features are one vector a sample, dense labels are many
-        emit({"event": "features", "row": "raw"})
+        emit({"event": "features", "row": "raw", "sentence": "features of raw"})
         raw = raw_source(train_reader, test_reader, modality)
     sources = {name: with_facts(source, raw, task_of(train_reader.spec())) for name, source in sources.items()}
     contenders = {name: (parts, chosen_backbone(config, parts)) for name, parts in (("encoder", trained), ("untrained", untrained))}
-    emit({"event": "probes"})
     with threadpool_limits(1):  # probes are many small problems: measured several times slower on two threads than on one
         found = evaluate(
             sources["encoder"],
@@ -75,6 +74,7 @@ def evaluate_encoder(
             others=plugin_probes(config, host),
             run=str(out),
             data=data,
+            tell=lambda sentence: emit({"event": "probe", "sentence": sentence}),
         )
     disk.replace_file(out / EVALUATION, json.dumps(found.to_json(), indent=1).encode())
     if raw is not None:

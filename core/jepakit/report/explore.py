@@ -35,7 +35,7 @@ def explorable(embedding: EmbeddingMap, points: np.ndarray, nearest: np.ndarray)
     """
     labels = np.full(len(points), -1) if embedding.y is None else embedding.y
     known = [int(label) for label in np.unique(labels[labels >= 0])]
-    colours = dict(zip(known, figures.class_colours(len(known))))
+    colours: dict[int | str, str] = dict(zip(known, figures.class_colours(len(known))))
     sheet, columns = (None, 1) if embedding.pictures is None else pictures_in_one(embedding.pictures)
     data = {
         "points": np.round(points.astype(np.float64), 3).tolist(),
