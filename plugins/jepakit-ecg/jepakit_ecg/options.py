@@ -25,6 +25,7 @@ class EcgOptions(Settings):
     seconds: float | None = Field(None, gt=0, description="cut into pieces of this length")
     beats: bool = Field(False, description="WFDB: a sample is a beat in the middle of `seconds`, its label the AAMI class, its facts RR")
     balance: Literal["none", "sqrt", "even"] = Field("none", description="several paths: how often small ones are read")
+    centre: bool = Field(False, description="beats=yes: minus the median beat of its record, which tells the heart")
     every: int = Field(1, ge=1, description="beats=yes: every n-th beat")
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from jepakit_ecg.leads import LEADS, arranged
 from jepakit_ecg.modality import EcgModality
-from jepakit_ecg.reader import intervals
+from jepakit_ecg.options import EcgOptions
+from jepakit_ecg.reader import EcgReader, intervals
+from jepakit_ecg.records import Record
 
 from jepakit.sdk import DataError
 
@@ -39,6 +41,36 @@ def test_leads_are_never_mixed_silently(names: tuple[str, ...], said: str) -> No
 
 def test_intervals_are_seconds() -> None:
     np.testing.assert_allclose(intervals(np.array([0, 100, 200, 250]), 2, 100.0), [1.0, 0.5, 1.0, 0.5])
+
+
+def beating(count: int = 40) -> Record:
+    """Beats of one shape every second at 100 Hz, of which every fifth is upside down; 0.2 mV of offset."""
+    signal = np.full((12, 100 * (count + 1)), np.nan, dtype=np.float32)
+    signal[1] = 0.2
+    places = np.arange(1, count + 1) * 100
+    for number, place in enumerate(places):
+        signal[1, place - 10 : place + 10] += np.hanning(20).astype(np.float32) * (-1 if number % 5 == 0 else 1)
+    return Record("r", signal, 100.0, "r", None, places, (np.arange(count) % 5 == 0).astype(int))
+
+
+def test_what_is_usual_is_taken_out_of_beats() -> None:
+    options = EcgOptions(beats=True, centre=True, seconds=1.0)
+    samples = [reader.read(index) for reader in [EcgReader([beating()], options)] for index in range(len(reader))]
+    shapes = np.stack([sample.streams["main"][1] for sample in samples])
+    usual = np.array([sample.label == 0 for sample in samples])
+    np.testing.assert_allclose(shapes[usual], 0.0, atol=1e-6)
+    assert (np.abs(shapes[~usual]).max(1) > 1.5).all()
+    assert all(np.isnan(sample.streams["main"][0]).all() for sample in samples)
+
+
+def test_sources_at_different_rates_do_not_mix(tmp_path: Path) -> None:
+    for name, rate in (("a", 100), ("b", 200)):
+        np.savez(tmp_path / f"{name}.npz", x=np.ones((2, 1, 400), np.float32), ch_names=["II"], sfreq=rate, y=[0, 1])
+    with pytest.raises(DataError, match="100 Hz and 200 Hz; bring them to one with ::rate=HZ"):
+        MODALITY.open(f"{tmp_path}/a.npz,{tmp_path}/b.npz", "train")
+    both = MODALITY.open(f"{tmp_path}/a.npz,{tmp_path}/b.npz::rate=100::seconds=2::balance=even", "train")
+    assert [both.read(index).streams["main"].shape for index in (0, len(both) - 1)] == [(12, 200)] * 2
+    assert both.read(0).label is None
 
 
 def test_bundled() -> None:

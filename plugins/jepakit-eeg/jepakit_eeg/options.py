@@ -24,6 +24,7 @@ class EegOptions(Settings):
     align: Literal["none", "subject", "recording"] = Field(
         "none", description="Euclidean alignment: channels decorrelated over all of a subject, or over each recording; no labels are used"
     )
+    whiten: bool = Field(False, description="each electrode over its subject's mean spectrum, after alignment; no labels are used")
     seconds: float | None = Field(None, gt=0, description="cut into pieces of this length")
     standardise: bool = Field(False, description="every channel by mean and spread over all of its subject's samples; no labels are used")
 

@@ -1,4 +1,5 @@
-"""What a source may ask to be done with recordings, in this order: choice of electrodes, band-pass, resampling, alignment, scale."""
+"""What a source may ask to be done with recordings, in this order: choice of electrodes, band-pass, resampling, alignment,
+whitening, scale."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from jepakit.sdk import DataError
 from jepakit_eeg.alignment import aligned
 from jepakit_eeg.options import EegOptions
 from jepakit_eeg.reader import Recording
+from jepakit_eeg.whitening import whitened
 from jepakit_modalities.timeseries.recordings import at_rate, bridged
 
 
@@ -24,6 +26,8 @@ def prepared(recordings: Sequence[Recording], options: EegOptions) -> list[Recor
         out = [replace(one, signal=at_rate(one.signal, one.rate_hz, options.rate), rate_hz=options.rate) for one in out]
     if options.align != "none":
         out = aligned(out, options.align)
+    if options.whiten:
+        out = whitened(out)
     return standardised(out) if options.standardise else out
 
 

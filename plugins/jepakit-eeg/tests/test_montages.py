@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from jepakit_eeg.modality import EegModality
 from jepakit_eeg.places import AXES, full_layout
 from jepakit_eeg.reader import EegReader, Recording
 from jepakit_eeg.tokenizer import EegSettings, EegTokenizer, sine_tapers
+from jepakit_eeg.whitening import power, whitened
 
 from jepakit.build import build, build_modality, fit_tokenizers
 from jepakit.config import load_config
@@ -100,6 +102,21 @@ def test_alignment_makes_the_covariance_the_unit_matrix_and_keeps_gaps() -> None
     np.testing.assert_array_equal(np.isnan(out[2].signal), np.isnan(made[2].signal))
     with pytest.raises(DataError, match="different electrodes"):
         aligned([recording(HEAD), recording(HEAD[:3])], "subject")
+
+
+def test_whitening_makes_a_subjects_mean_spectrum_flat_and_keeps_gaps() -> None:
+    from scipy.signal import lfilter
+
+    made = [recording(HEAD[:2], key, seconds=8) for key in range(6)]
+    coloured = [replace(one, signal=lfilter([1], [1, -0.9], one.signal, axis=1).astype(np.float32), group="a") for one in made]
+    coloured[0].signal[1, 40:60] = np.nan
+    out = whitened(coloured)
+    before, after = (np.mean([power(one) for one in part], axis=0)[:, 2:60] for part in (coloured, out))
+    assert before.max() / before.min() > 50
+    assert after.max() / after.min() < 2
+    np.testing.assert_array_equal(np.isnan(out[0].signal), np.isnan(coloured[0].signal))
+    with pytest.raises(DataError, match="a second at least"):
+        whitened([replace(made[0], signal=made[0].signal[:, :50])])
 
 
 @given(st.sets(st.sampled_from(HEAD), min_size=2), st.integers(1, 5), st.integers(0, 99), st.integers(1, 3))
