@@ -16,7 +16,6 @@ from typing import Any
 from jepakit import checkpoint, disk, engine
 from jepakit.config import load_config
 from jepakit.errors import ConfigError, JepakitError, unknown_name
-from jepakit.evaluate.rows import Evaluation
 from jepakit.plugin_host.host import Host
 from jepakit.report.artifacts import read_evaluation
 from jepakit.report.table import Line, arrange

@@ -105,6 +105,31 @@ def quality(policy: Policy, names: tuple[str, ...], out: Path, quick: bool, only
     click.echo(json.dumps(to_json(entries)) if as_json else "\n".join([*markdown(entries), "", f"kept  {out / 'quality.md'}"]))
 
 
+@bench.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data", required=True, help="The source that RUN was trained on; its test split is scored where it has one.")
+@click.option("--against", required=True, help="A source that it never saw.")
+@click.option("--limit", type=click.IntRange(min=10), default=300, show_default=True, help="Samples of each.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def density(policy: Policy, run: Path, data: str, against: str, limit: int, as_json: bool) -> None:
+    """Does JEPA-SCORE of RUN find samples of another source better than their distance to the mean embedding does?"""
+    from jepakit import engine
+    from jepakit.bench.density import run_bench
+
+    host = policy.host()
+    config, _ = engine.config_of(run, host)
+    with open_screen(as_json) as emit:
+        found = run_bench(run, config, host, data=data, against=against, limit=limit, emit=emit)
+    if as_json:
+        click.echo(json.dumps({"bench": "density", **asdict(found)}))
+        return
+    click.echo(f"AUROC of {found.foreign} samples of {against} among {found.own} of {data}")
+    for line in found.lines:
+        gain = "" if line.name == found.lines[0].name else f"  JEPA-SCORE has {line.gain[0]:+.3f} to {line.gain[1]:+.3f} more"
+        click.echo(f"  {line.name:32s} {line.value:.3f} ({line.low:.3f} – {line.high:.3f}){gain}")
+
+
 def columns(row: Mapping[str, Any]) -> Iterator[str]:
     """One comparison in words."""
     yield f"batch {row['batch']:3d}"
