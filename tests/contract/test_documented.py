@@ -51,6 +51,8 @@ def test_every_check_is_named_and_every_name_is_a_check() -> None:
     assert names() - said - general == SHAPES
 
 
-SHAPES = {"tokenizer.layout", "encoder.shapes", "predictor.shapes", "target.shapes", "target.deterministic", "target.after_step", "target.stop_gradient",
-          "objective.scalar", "masker.random", "masker.honest_info", "view.keeps"}  # fmt: skip
+SHAPES = {
+    "tokenizer.layout", "encoder.shapes", "predictor.shapes", "target.shapes", "target.deterministic", "target.after_step",
+    "target.stop_gradient", "objective.scalar", "masker.random", "masker.honest_info", "view.keeps",
+}  # fmt: skip
 """Shapes and dtypes of what is returned, which the roles themselves describe."""

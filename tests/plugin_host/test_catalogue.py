@@ -127,6 +127,7 @@ def test_nobody_provides_what_stands_nowhere(kind: str, name: str) -> None:
 def test_name_that_is_nearly_known_gets_the_line_as_well() -> None:
     assert near_hint("tokenizer", "zoo-pach", ENTRIES) == " jepakit-zoo would bring 'zoo-patch': pip install jepakit-zoo"
     assert near_hint("tokenizer", "something-else", ENTRIES) == ""
+    assert near_hint("tokenizer", "zoo-pach", ENTRIES, here={"zoo-patch"}) == "", "it is installed"
 
 
 @pytest.mark.usefixtures("zoo_is_known")

@@ -21,7 +21,7 @@ plugins:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,11 +73,13 @@ def provider(kind: str, name: str, entries: Sequence[CatalogueEntry] | None = No
     return None
 
 
-def near_hint(kind: str, name: str, entries: Sequence[CatalogueEntry] | None = None) -> str:
-    """` jepakit-x would bring 'mel-patch': pip install jepakit-x`, for a name that is nearly one that a known plugin has."""
-    brought = {
-        claim: entry for entry in (read_catalogue() if entries is None else entries) for what, claim in entry.claims() if what == kind
-    }
+def near_hint(kind: str, name: str, entries: Sequence[CatalogueEntry] | None = None, *, here: Collection[str] = ()) -> str:
+    """` jepakit-x would bring 'mel-patch': pip install jepakit-x`, for a name that is nearly one that a known plugin has.
+
+    here: names that are installed; nobody has to be told how to install them.
+    """
+    known = read_catalogue() if entries is None else entries
+    brought = {claim: entry for entry in known for what, claim in entry.claims() if what == kind and claim not in here}
     close = get_close_matches(name.rpartition("/")[2], brought, n=1, cutoff=SIMILAR)
     return "".join(f" {brought[found].distribution} would bring '{found}': pip install {brought[found].distribution}" for found in close)
 

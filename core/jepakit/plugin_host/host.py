@@ -97,7 +97,8 @@ class Host:
     def _unknown(self, kind: str, name: str) -> ConfigError | PluginError:
         if entry := provider(kind, name):
             return PluginError(f"{kind} '{name}' is {self._where(entry.distribution)}")
-        sentence = unknown_name(kind, name, {known for role, known in self._claims if role == kind}) + near_hint(kind, name)
+        here = {known for role, known in self._claims if role == kind}
+        sentence = unknown_name(kind, name, here) + near_hint(kind, name, here=here)
         out = [f"{status.distribution} ({status.state})" for status in self.plugins if status.state != "ok"]
         return ConfigError(sentence + (f" Not loaded: {', '.join(out)}; see `jepakit plugins list`." if out else ""))
 
