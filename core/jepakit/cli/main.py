@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": ("jepakit.cli.evaluate:evaluate", "Compare a run's encoder with the same one untrained and with raw features."),
     "score": ("jepakit.cli.score:score", "Rank samples by how typical a run's encoder finds them."),
     "embed": ("jepakit.cli.embed:embed", "Write the embeddings of a data set to a file."),
+    "export": ("jepakit.cli.export:export", "Write the encoder of a run for other programs, with a model card."),
     "report": ("jepakit.cli.report:report", "Turn a run into one self-contained HTML file."),
     "runs": ("jepakit.cli.runs:runs", "List runs, show or compare them, name the best checkpoint."),
     "recipes": ("jepakit.cli.recipes:recipes", "List recipes, or show one."),

@@ -25,8 +25,8 @@ from jepakit.sources import open_source
 MODEL_CONFIG, MODEL_WEIGHTS = "config.json", "model.safetensors"
 """The two files of an exported folder, under the names that Hugging Face tools look for."""
 MODEL_TYPE = "jepakit"
-CONFIG_LIMIT, WEIGHTS_LIMIT = 16 << 20, 1 << 40
-"""Bytes that the two files may have."""
+CONFIG_LIMIT = 16 << 20
+"""Bytes that the first may have."""
 MIDDLE_POOLING = "mean"
 """Pooling of a run that was never evaluated."""
 
@@ -105,7 +105,8 @@ def from_export(path: Path, host: Host) -> Kept:
     with torch.random.fork_rng(devices=[]):
         backbone = build_backbone(config, host, said["spec"])
     try:
-        tensors = parse_safetensors(disk.read_file(path / MODEL_WEIGHTS, limit=WEIGHTS_LIMIT))
+        weights = path / MODEL_WEIGHTS
+        tensors = parse_safetensors(disk.read_file(weights, limit=weights.stat().st_size))
     except OSError as error:
         raise CheckpointError(f"{path / MODEL_WEIGHTS} can't be read: {error}") from error
     checkpoint.unpack_module("model", {f"model/{name}": tensor for name, tensor in tensors.items()}, backbone)

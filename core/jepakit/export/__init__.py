@@ -1,0 +1,1 @@
+"""A trained encoder for other programs, compared with the original before it is handed over."""
