@@ -183,6 +183,12 @@ def test_damaged_files_give_only_documented_errors(tmp_path: Path) -> None:
     assert all(str(tmp_path) in sentence for sentence in said)
 
 
+def test_values_beyond_float32_are_said(tmp_path: Path) -> None:
+    for value in (1e300, np.inf):
+        with pytest.raises(DataError, match=r"a\.npz.*infinite or beyond 3e\+38"):
+            MODALITY.open(save(tmp_path / "a.npz", x=np.array([[1.0, value]])), "train")
+
+
 @pytest.mark.parametrize(
     ("source", "said"), [("nowhere.npz", "no such file"), ("a.npz::widow=3", "options are"), ("bundled:osu", "osu-leaf")]
 )

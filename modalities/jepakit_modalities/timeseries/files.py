@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pandas as pd
@@ -53,8 +54,8 @@ def load_npz(path: Path, options: SourceOptions) -> Recordings:
     if "x" not in arrays or arrays["x"].ndim not in (2, 3) or arrays["x"].dtype.kind not in "iuf":
         raise DataError(f"{path}: no array x of numbers of shape [N, C, T] or [N, T]; there is {', '.join(arrays) or 'nothing'}")
     x = arrays["x"] if arrays["x"].ndim == 3 else arrays["x"][:, None]
-    factor = np.float32(arrays["scale"].item()) if "scale" in arrays else None
-    series = [row.astype(np.float32) if factor is None else row.astype(np.float32) * factor for row in x]
+    factor = float(arrays["scale"].item()) if "scale" in arrays else 1.0
+    series = [single(row * factor) if factor != 1.0 else single(row) for row in x]
     if "len" in arrays:
         one_each(arrays["len"], len(x), "len", path)
         series = [row[:, : max(1, int(size))] for row, size in zip(series, arrays["len"])]
@@ -71,6 +72,15 @@ def load_npz(path: Path, options: SourceOptions) -> Recordings:
         channel_names=texts(arrays.get("ch_names")),
         units=texts(arrays.get("units")),
     )
+
+
+def single(values: np.ndarray) -> np.ndarray:
+    """As float32. ValueError for infinite values and those beyond its range: missing ones are NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = values.astype(np.float32)
+    if np.isinf(cast).any():
+        raise ValueError(f"holds values that are infinite or beyond {np.finfo(np.float32).max:.0e}; missing ones should be NaN or empty")
+    return cast
 
 
 def named(arrays: dict[str, np.ndarray], asked: str | None, usual: str, count: int, path: Path) -> np.ndarray | None:
@@ -120,7 +130,7 @@ def load_table(path: Path, options: SourceOptions) -> Recordings:
     ordered = [part if time is None else part.sort_values(time, kind="stable") for _, part in parts]
     label = None if options.label is None else classes(np.asarray([part[options.label].iloc[0] for part in ordered]))
     return Recordings(
-        [part[values].to_numpy(dtype=np.float32).T for part in ordered],
+        [single(part[values].to_numpy(dtype=np.float64)).T for part in ordered],
         [f"{path.stem}/{name}" for name, _ in parts],
         labels=None if label is None else label[0],
         class_names=None if label is None else label[1] or None,
@@ -133,10 +143,10 @@ def load_table(path: Path, options: SourceOptions) -> Recordings:
 def from_rows(frame: pd.DataFrame, options: SourceOptions, path: Path) -> Recordings:
     """A row is a series of one channel, a column a step."""
     special = {options.label, options.group}
-    values = frame[[name for name in frame.columns if name not in special]].to_numpy(dtype=np.float32)
+    values = frame[[name for name in frame.columns if name not in special]].to_numpy(dtype=np.float64)
     label = None if options.label is None else classes(frame[options.label].to_numpy())
     return Recordings(
-        [trimmed(row[None]) for row in values],
+        [trimmed(single(row)[None]) for row in values],
         [f"{path.stem}/{row}" for row in range(len(values))],
         labels=None if label is None else label[0],
         class_names=None if label is None else label[1] or None,
@@ -149,7 +159,9 @@ def rate_of(times: pd.Series[Any]) -> float | None:
     if pd.api.types.is_numeric_dtype(times):
         seconds = times.to_numpy(dtype=np.float64)
     else:
-        dates = pd.to_datetime(times).to_numpy()
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)  # pandas says that dates of no common format are read one by one
+            dates = pd.to_datetime(times).to_numpy()
         seconds = (dates - dates[:1]) / np.timedelta64(1, "s")  # the unit of dates differs by file and by version of pandas
     gaps = np.diff(seconds)
     return float(1 / gaps[0]) if len(gaps) and gaps[0] > 0 and np.allclose(gaps, gaps[0], rtol=1e-3) else None
@@ -165,5 +177,5 @@ def load_ts(path: Path, options: SourceOptions) -> Recordings:
 def from_aeon(series: Sequence[np.ndarray], y: np.ndarray, *, stem: str) -> Recordings:
     """Arrays (C, T) and texts, as aeon gives them."""
     labels, class_names = classes(np.asarray(y))
-    arrays = [trimmed(np.asarray(one, dtype=np.float32)) for one in series]
+    arrays = [trimmed(single(np.asarray(one))) for one in series]
     return Recordings(arrays, [f"{stem}/{row}" for row in range(len(arrays))], labels=labels, class_names=class_names or None)
