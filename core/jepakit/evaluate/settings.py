@@ -41,7 +41,7 @@ class EvalSettings(Settings):
     classical: bool = Field(True, description="the modality's library baseline as a row of its own")
     dense_tokens: int = Field(256, ge=1, description="labelled tokens looked at in a sample with dense labels; at most 20,000 in all")
     finetune_steps: int = Field(300, ge=1, description="optimiser steps of full fine-tuning")
-    finetune_rate: float = Field(3e-4, gt=0, description="peak learning rate of full fine-tuning; the head learns ten times as fast")
+    finetune_rate: float = Field(1e-3, gt=0, description="peak learning rate of full fine-tuning; the head learns ten times as fast")
     budgets: tuple[int, ...] = Field((1, 5, 20), description="labels a class, beside all of them")
     draws: int = Field(10, ge=1, description="random choices of the labelled samples for each budget; the value is their mean")
     strengths: tuple[float, ...] = Field(
