@@ -13,9 +13,9 @@ from jepakit.contracts import Features
 
 POOLINGS = ("mean", "mean+std", "mean+max", "flat", "prefix", "levels:mean+std")
 """levels: the encoder's asked blocks, each token normalised without gain, beside the last one. prefix: the mean of class tokens and
-registers. flat: all tokens side by side, where every sample has the same ones. To be asked for: "max", "std", any of the moments joined
-by +; "grid:4", the means of four equal parts of the first axis (time, height); "pyramid:2", mean and std beside the means of the cells that
-cutting every axis into two gives, so that the rough arrangement is kept (spatial pyramids, Lazebnik et al. 2006, section 3)."""
+registers. flat: all tokens side by side, where every sample has the same ones. To be asked for: "levels:flat"; "max", "std", any of the
+moments joined by +; "grid:4", the means of four equal parts of the first axis (time, height); "pyramid:2", mean and std beside the means of
+the cells that cutting every axis into two gives, so that the rough arrangement is kept (Lazebnik et al. 2006, section 3)."""
 MOMENTS = ("mean", "std", "max")
 MAX_PARTS = 64
 """Parts that `grid` may cut an axis into, and cells that a pyramid may have."""
@@ -25,9 +25,9 @@ MAX_FLAT = 16_384
 
 def is_pooling(name: str) -> bool:
     """Whether `pool` knows the name."""
-    if name in ("flat", "prefix"):
-        return True
     kind = name.removeprefix("levels:")
+    if name == "prefix" or kind == "flat":
+        return True
     name, _, parts = kind.partition(":")
     if name in ("grid", "pyramid"):
         return parts.isdigit() and 1 <= int(parts) <= MAX_PARTS
@@ -41,7 +41,7 @@ def pool(features: Features, kinds: Iterable[str] = POOLINGS) -> dict[str, Tenso
         features: last (B, N, D), valid (B, N) bool or None = all; levels, prefix and coords where the encoder gave them.
 
     Returns:
-        pooling → (B, F) float32, `flat` float16. `flat` needs all tokens valid and at most `MAX_FLAT` values, `prefix` prefix
+        pooling → (B, F) float32, those of `flat` float16. `flat` needs all tokens valid and at most `MAX_FLAT` values, `prefix` prefix
         tokens, `levels:…` levels, `grid:…` and `pyramid:…` coords (and at most `MAX_PARTS` cells); where those are missing so is the key.
     """
     pooled = {kind: _one(features, kind) for kind in kinds}
@@ -50,15 +50,14 @@ def pool(features: Features, kinds: Iterable[str] = POOLINGS) -> dict[str, Tenso
 
 def _one(features: Features, kind: str) -> Tensor | None:
     last, valid = features.last.float(), features.valid
-    if kind == "flat":
-        fits = last.shape[1] * last.shape[2] <= MAX_FLAT and (valid is None or bool(valid.all()))
-        return last.flatten(1).half() if fits else None
     if kind == "prefix":
         return None if features.prefix is None or not features.prefix.shape[1] else features.prefix.float().mean(1)
     inner = kind.removeprefix("levels:")
     levels = [F.layer_norm(level.float(), level.shape[-1:]) for level in features.levels] if inner != kind else []
     if inner != kind and not levels:
         return None
+    if inner == "flat":
+        return _flat([*levels, last], valid)
     name, _, number = inner.partition(":")
     if not number:
         return torch.cat([_moments(part, valid, inner) for part in (*levels, last)], dim=-1)
@@ -67,6 +66,12 @@ def _one(features: Features, kind: str) -> Tensor | None:
         return None
     whole = [_moments(part, valid, "mean+std") for part in (*levels, last)] if name == "pyramid" else []
     return torch.cat([*whole, *(_moments(part, member, "mean") for part in (*levels, last) for member in members)], dim=-1)
+
+
+def _flat(parts: list[Tensor], valid: Tensor | None) -> Tensor | None:
+    """All tokens of all parts (B, N, D) side by side; None where some are not valid or there are too many values."""
+    fits = sum(part.shape[1] * part.shape[2] for part in parts) <= MAX_FLAT and (valid is None or bool(valid.all()))
+    return torch.cat([part.flatten(1) for part in parts], dim=1).half() if fits else None
 
 
 def _members(features: Features, name: str, number: int) -> list[Tensor]:

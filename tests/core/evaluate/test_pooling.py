@@ -48,6 +48,16 @@ def test_levels_are_normalised_and_stand_before_the_last() -> None:
     torch.testing.assert_close(z[:, :6], normalised.mean(1), atol=1e-3, rtol=1e-3)
 
 
+def test_flat_of_levels_is_every_token_of_every_level() -> None:
+    x, level = tokens(2, 4, 6), tokens(2, 4, 6, seed=1)
+    z = pool(Features(last=x, levels=(3 * level,)), ("levels:flat",))["levels:flat"]
+    assert z.dtype == torch.float16
+    normalised = torch.nn.functional.layer_norm(level, (6,))
+    torch.testing.assert_close(z.float(), torch.cat((normalised.flatten(1), x.flatten(1)), 1), atol=2e-3, rtol=2e-3)
+    assert not pool(Features(last=x), ("levels:flat",))
+    assert not pool(Features(last=tokens(1, 100, 100), levels=(tokens(1, 100, 100),)), ("levels:flat",))  # 20,000 values
+
+
 def test_pyramid_is_moments_beside_the_means_of_cells() -> None:
     x = tokens(2, 16, 3)
     coords = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0)).expand(2, 16, 2)
