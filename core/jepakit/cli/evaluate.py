@@ -58,7 +58,9 @@ def evaluate_and_print(
     if as_json:
         click.echo(json.dumps({"event": "evaluation", **found.to_json()}))
         return
-    print_rows(found.to_json()["rows"])
+    rows = found.to_json()["rows"]
+    print_rows(rows)
+    print_folds(rows)
     print_poolings(found.pooling, found.pooling_scores, found.pooling_scores_untrained)
     click.echo("\n".join([*(f"note     {note}" for note in found.notes), found.sentence]))
 
@@ -78,6 +80,25 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     wide, screen, table = Console(width=WIDEST), Console(), rows_table(arranged, " ")
     fits = not screen.is_terminal or wide.measure(table).maximum <= screen.width
     wide.print(table if fits else rows_table(arranged, "\n"))
+
+
+def print_folds(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Where samples were cut into folds: the first line of the table once more, fold by fold."""
+    from rich.console import Console
+    from rich.table import Table
+
+    folds = list(dict.fromkeys(row["fold"] for row in rows if "fold" in row))
+    if not folds:
+        return
+    first = {name: rows[0][name] for name in ("probe", "metric")} | {"labels": "all"}
+    judged = [row for row in rows if all(row[name] == value for name, value in first.items())]
+    names = list(dict.fromkeys(row["row"] for row in judged))
+    table = Table("fold", *names, box=None, pad_edge=False)
+    for fold in folds:
+        values = {row["row"]: row["value"] for row in judged if row.get("fold") == fold}
+        table.add_row(str(fold), *(f"{values[name]:.3f}" if name in values else "" for name in names))
+    click.echo(f"\n{first['probe']}, all labels, {first['metric'].replace('_', ' ')}, by fold")
+    Console(width=WIDEST).print(table)
 
 
 def rows_table(arranged: Arranged, gap: str) -> Table:
@@ -105,4 +126,5 @@ def print_poolings(chosen: str, encoder: Mapping[str, float | None], untrained: 
         table.add_row(f"{name} *" if name == chosen else name, *scores)
     click.echo()
     Console(width=WIDEST).print(table)
-    click.echo(f"pooling  {chosen}, by cross-validation of the encoder on training samples (scores above)")
+    minus = ", errors with a minus" if any(score is not None and score < 0 for score in encoder.values()) else ""
+    click.echo(f"pooling  {chosen}, the best score of the encoder in cross-validation on training samples (above{minus})")

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from jepakit.errors import ConfigError
@@ -68,17 +70,18 @@ def svm(task: Task, settings: EvalSettings, seed: int) -> Probe | None:
 
 
 def mlp(task: Task, settings: EvalSettings, seed: int) -> Probe:
-    """One hidden layer of 256; a tenth of the training rows says when to stop, where there are enough."""
+    """One hidden layer of 256; a tenth of the training rows says when to stop, where there are enough. Numbers are standardised for it."""
     kind = MLPRegressor if task == "regression" else MLPClassifier
 
     def make(penalty: float, rows: int) -> Any:
-        return kind(
+        model = kind(
             hidden_layer_sizes=(HIDDEN,),
             alpha=penalty,
             early_stopping=rows >= ENOUGH_TO_HOLD_OUT,
             max_iter=settings.iterations,
             random_state=seed,
         )
+        return TransformedTargetRegressor(model, transformer=StandardScaler()) if task == "regression" else model
 
     return Probe("mlp", make, PENALTIES, lambda _: PENALTIES[-1])
 

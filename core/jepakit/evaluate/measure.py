@@ -13,6 +13,7 @@ from jepakit.evaluate.features import FeatureSet
 from jepakit.evaluate.labels import Task
 from jepakit.evaluate.probe import Probe
 from jepakit.evaluate.probes import (
+    ELSEWHERE,
     Fitted,
     cross_validated,
     fitted_says,
@@ -29,7 +30,7 @@ from jepakit.evaluate.samples import Rival
 from jepakit.evaluate.scores import METRICS, OF_SCORES, resample_counts, resampled, value
 from jepakit.evaluate.settings import EvalSettings
 
-ALL = "all"
+ALL, RETRIEVAL = "all", "retrieval"
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
     "classification": ("accuracy", "macro_f1"), "two classes": ("accuracy", "auroc", "macro_f1"),
     "dense": ("macro_f1", "accuracy", "auprc"), "multilabel": ("macro_f1", "auroc"), "regression": ("rmse", "r2"),
@@ -120,12 +121,19 @@ class Measurer:
         self.metrics = tuple(name for name in settings.metrics if name in allowed) or DEFAULT_METRICS[default]
         self.settings = settings.model_copy(update={"metrics": self.metrics})
         self.seed, self.others, self.tell = seed, others, tell
+        self._say = tell
         self.dense = task == "dense"
-        self.notes: list[str] = []
+        made = {probe.name for probe in self._probes(labels)}
+        left_out = [
+            name for name in settings.probes if name not in {*made, *ELSEWHERE} or (name == RETRIEVAL and self.task != "classification")
+        ]
+        unfit = [name for name in settings.metrics if name not in allowed]
+        self.notes = [f"{name}: left out, since it is nothing for {self.task}." for name in (*left_out, *unfit)]
 
     def round(self, cut: Round) -> tuple[list[Measured], PoolingScores]:
         """All values of one round, and the cross-validated scores of every pooling."""
-        self.tell(f"{f'fold {cut.fold}: ' if cut.fold else ''}choosing the pooling")
+        self.tell(f"fold {cut.fold}" if cut.fold else "choosing the pooling")
+        self._say = silent if cut.fold else self.tell
         scores = self.pooling_scores(cut.sources["encoder"].train, cut.sources["untrained"].train)
         pooling = best(scores["encoder"])
         found: list[Measured] = []
@@ -189,16 +197,16 @@ class Measurer:
             if seen is None:
                 self._note(f"{probe.name}: no row for {name}, since samples differ in their tokens, have none, or hold more than is kept.")
                 continue
-            self.tell(f"{probe.name} on {name}")
+            self._say(f"{probe.name} on {name}")
             for labels, fitted in self._fits(probe, seen):
                 if not fitted.converged:
                     few = "all labels" if labels == ALL else f"{labels} a class"
                     self._note(f"{name}, {probe.name}, {few}: the solver stopped after its most steps, not converged.")
                 for metric in self.metrics if labels == ALL else self.metrics[:1]:
                     yield from self._value(name, probe.name, labels, metric, fitted, split.truth, counts)
-        if "retrieval" in self.settings.probes and self.task == "classification":
+        if RETRIEVAL in self.settings.probes and self.task == "classification":
             for metric, hits in retrieved(split.train, split.labels, split.test, split.truth).items():
-                yield from self._value(name, "retrieval", ALL, metric, Fitted(hits[None], 0.0, True), split.truth, counts)
+                yield from self._value(name, RETRIEVAL, ALL, metric, Fitted(hits[None], 0.0, True), split.truth, counts)
 
     def _rival(self, rival: Rival, source: FeatureSource) -> Iterator[Measured]:
         train, test = source.train, source.test
@@ -206,7 +214,7 @@ class Measurer:
         assert test.labels is not None
         assert rival.test is not None
         self._note(f"{rival.row}, {rival.probe}: {rival.title}.")
-        self.tell(f"{rival.probe} on {rival.row}: {rival.title}")
+        self._say(f"{rival.probe} on {rival.row}: {rival.title}")
         estimator = rival.make()
         estimator.fit(rival.train, train.labels)
         fitted = fitted_says(estimator, rival.test, scores=wants_scores(self.settings))

@@ -70,12 +70,38 @@ def test_several_labels_and_several_numbers() -> None:
     assert found.verdict == "learned"
 
 
+def test_what_fits_no_numbers_is_said_to_be_left_out() -> None:
+    found = run(X.sum(1), probes=("linear", "svm", "retrieval"), metrics=("r2", "auroc"))
+    assert {one.probe for one in found.rows} == {"linear"}
+    assert {one.metric for one in found.rows} == {"r2"}
+    for name in ("svm", "retrieval", "auroc"):
+        assert f"{name}: left out, since it is nothing for regression." in found.notes
+
+
+def test_the_mlp_learns_numbers_of_any_size() -> None:
+    found = run(1e5 + 1e3 * X.sum(1), probes=("mlp",), metrics=("r2",))
+    assert value(found, "mlp", "r2") > 0.6
+
+
 def test_one_group_left_out_prints_every_fold_and_their_mean() -> None:
     found = run(groups=np.array([f"g{row % 4}" for row in range(300)]), split="leave-one-group-out", probes=("knn",))
     by_fold = {one.fold: one.value for one in found.rows if (one.row, one.metric) == ("encoder", "accuracy")}
     assert set(by_fold) == {"", "g0", "g1", "g2", "g3"}
     assert by_fold.pop("") == pytest.approx(np.mean(list(by_fold.values())))
     assert "fold" not in found.to_json()["rows"][0]
+
+
+def test_folds_are_shown_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    from jepakit.cli.evaluate import print_folds
+
+    rows = run(groups=np.array([f"g{row % 3}" for row in range(300)]), split="leave-one-group-out", probes=("knn",)).to_json()["rows"]
+    print_folds(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "knn, all labels, accuracy, by fold"
+    assert lines[2].split() == ["fold", "encoder", "untrained", "raw"]
+    assert [line.split()[0] for line in lines[3:6]] == ["g0", "g1", "g2"]
+    print_folds([row for row in rows if "fold" not in row])
+    assert capsys.readouterr().out == ""
 
 
 def test_two_classes_are_ranked_too() -> None:
