@@ -8,6 +8,7 @@ by more than chance explains (McNemar 1947, one-sided, 5 %). Numbers as labels a
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ RANK = 2.0
 """Least effective rank of the trained embeddings: a line has one, and features that fell onto a line say less than one number a sample."""
 
 
-def check_learning(recipe: str, host: Host, overrides: tuple[str, ...] = (), steps: int = STEPS) -> None:
+def check_learning(recipe: str | Mapping[str, Any], host: Host, overrides: tuple[str, ...] = (), steps: int = STEPS) -> None:
     """`Failed` unless the encoder after `steps` steps beats the untrained one, both probed the same way, and did not collapse."""
     won = lost = 0
     scores = []
@@ -50,7 +51,9 @@ def check_learning(recipe: str, host: Host, overrides: tuple[str, ...] = (), ste
     expect(z > ONE_SIDED, f"{said}: no more than chance")
 
 
-def judged(recipe: str, host: Host, overrides: tuple[str, ...], steps: int, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
+def judged(
+    recipe: str | Mapping[str, Any], host: Host, overrides: tuple[str, ...], steps: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, float]:
     """How right the trained and the untrained encoder are on each test sample: 1 or 0 for classes, minus the squared error else.
 
     And the effective rank of what the trained one makes of the test samples.

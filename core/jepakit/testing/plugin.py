@@ -31,12 +31,13 @@ from jepakit.testing.masker import check_masker
 from jepakit.testing.objective import check_objective, check_view
 from jepakit.testing.predictor import check_predictor
 from jepakit.testing.reader import check_modality
-from jepakit.testing.recipe import check_recipe
+from jepakit.testing.recipe import Scene, check_recipe
+from jepakit.testing.target import check_target
 from jepakit.testing.tokenizer import check_tokenizer, layouts_of
 
 IMPORT_BUDGET = 0.150
 """Seconds that importing a plugin may take beyond what jepakit.sdk takes: twenty plugins must not make `--help` slow."""
-SECTION = {"tokenizer": "tokenizer", "view": "views", "masker": "masker", "encoder": "encoder", "predictor": "predictor"}
+SECTION = {"view": "views"} | {role: role for role in ("tokenizer", "masker", "encoder", "predictor", "target")}
 
 
 @dataclass(frozen=True)
@@ -302,6 +303,18 @@ def _objective_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:
     return check_objective(_make(spec, settings, width=16), 16)
 
 
+def _target_checks(subject: Subject, spec: ComponentSpec) -> Iterator[Check]:
+    """A target is made beside a backbone, so it is taken from a recipe."""
+    config, _ = _config_for(subject, spec)
+    if config is None:
+        raise Skipped("no recipe of the plugin names it, so there is no backbone that it belongs to")
+    scene = Scene(config.resolved(), subject.host)
+    parts = scene.parts()
+    (batch,) = scene.feed(parts, count=1)
+    assert parts.jepa.target is not None
+    return check_target(parts.jepa.target, parts.jepa.backbone, batch.streams)
+
+
 MAKERS: Mapping[str, Callable[[Subject, ComponentSpec], Iterator[Check]]] = {
     "modality": _modality_checks,
     "tokenizer": _tokenizer_checks,
@@ -310,5 +323,6 @@ MAKERS: Mapping[str, Callable[[Subject, ComponentSpec], Iterator[Check]]] = {
     "encoder": _encoder_checks,
     "predictor": _predictor_checks,
     "objective": _objective_checks,
+    "target": _target_checks,
 }
-"""Role → checks of a component in that role. Targets, transforms and probes are checked by the recipes that use them."""
+"""Role → checks of a component in that role. Transforms and probes are checked by the recipes that use them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice
@@ -35,7 +35,7 @@ QUIET = ("train.device=cpu", "train.precision=float32", "train.log_every=1", "tr
 class Scene:
     """A recipe brought down to a size for tests: config, parts, samples and one batch, made when they are first needed."""
 
-    def __init__(self, recipe: str, host: Host, overrides: tuple[str, ...] = ()) -> None:
+    def __init__(self, recipe: str | Mapping[str, Any], host: Host, overrides: tuple[str, ...] = ()) -> None:
         self.recipe, self.host, self.overrides = recipe, host, overrides
 
     def config(self, *more: str) -> RunConfig:

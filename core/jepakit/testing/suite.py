@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -35,7 +36,7 @@ class PluginChecks:
 
 
 def parametrize_with_checks(checks: Iterable[Check], expected_failures: Mapping[str, str] | None = None) -> Any:
-    """A decorator that runs the decorated test once a check, which it gets as the argument `check` and calls.
+    """A decorator that runs the decorated test once a check, which it gets as the argument `check` and calls; slow ones are marked so.
 
     Raises:
         UsageError: an expected failure without a reason, or with a name that no check has.
@@ -45,7 +46,10 @@ def parametrize_with_checks(checks: Iterable[Check], expected_failures: Mapping[
     for name in expected:
         if name not in {check.name for check in found}:
             raise UsageError(f"expected_failures: {unknown_name('check', name, [check.name for check in found])}")
-    parameters = [pytest.param(_Run(check, expected), id=check.name, marks=[pytest.mark.slow] if check.slow else []) for check in found]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pytest.PytestUnknownMarkWarning)  # a project need not know the mark to use the kit
+        slow = pytest.mark.slow
+    parameters = [pytest.param(_Run(check, expected), id=check.name, marks=[slow] if check.slow else []) for check in found]
     return pytest.mark.parametrize("check", parameters)
 
 

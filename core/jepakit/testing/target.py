@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from jepakit.contracts import Raw, TargetProvider
+from jepakit.contracts import ASIDE, Raw, TargetProvider, Tokens
 from jepakit.model.backbone import Backbone
 from jepakit.testing.check import Check, expect
 from jepakit.testing.compare import close, finite, outputs_survive, shaped
@@ -26,12 +26,18 @@ def check_target(target: TargetProvider, backbone: Backbone, streams: Mapping[st
         yield Check(f"target.{name}", partial(run, target, backbone, streams), remedy)
 
 
+def _tokens(backbone: Backbone, streams: Mapping[str, Raw]) -> dict[str, Tokens]:
+    """Of the streams that are tokens; what a target made beforehand travels beside them."""
+    return dict(backbone.tokens({name: raw for name, raw in streams.items() if not name.startswith(ASIDE)}))
+
+
 def _run(target: TargetProvider, backbone: Backbone, streams: Mapping[str, Raw]) -> dict[str, Tensor]:
-    return dict(target(streams, backbone.tokens(streams), backbone, sorted(streams)))
+    tokens = _tokens(backbone, streams)
+    return dict(target(streams, tokens, backbone, sorted(tokens)))
 
 
 def _shapes(target: TargetProvider, backbone: Backbone, streams: Mapping[str, Raw]) -> None:
-    tokens = backbone.tokens(streams)
+    tokens = _tokens(backbone, streams)
     for name, found in _run(target.eval(), backbone.eval(), streams).items():
         shaped(found, (*tokens[name].x.shape[:2], target.width), f"the target of stream '{name}'")
         expect(found.dtype == torch.float32, f"the target is {found.dtype}, not float32")
