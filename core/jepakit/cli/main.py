@@ -26,6 +26,7 @@ COMMANDS = {
     "score": ("jepakit.cli.score:score", "Rank samples by how typical a run's encoder finds them."),
     "embed": ("jepakit.cli.embed:embed", "Write the embeddings of a data set to a file."),
     "export": ("jepakit.cli.export:export", "Write the encoder of a run for other programs, with a model card."),
+    "import": ("jepakit.cli.adopt:adopt", "Take over the weights of another program's vision transformer."),
     "report": ("jepakit.cli.report:report", "Turn a run into one self-contained HTML file."),
     "runs": ("jepakit.cli.runs:runs", "List runs, show or compare them, name the best checkpoint."),
     "recipes": ("jepakit.cli.recipes:recipes", "List recipes, or show one."),

@@ -26,7 +26,7 @@ def card(kept: Kept, source: str, judged: Mapping[str, Any], said: Mapping[str, 
     parts = [
         HEADER.format(modality=kept.config.modality) if said["format"] == "huggingface" else "",
         f"# {kept.name}\n",
-        f"A {kept.config.modality} encoder, trained without labels by a joint-embedding predictive architecture (JEPA) with "
+        f"An encoder of the modality {kept.config.modality}, trained without labels by joint-embedding prediction (JEPA) with "
         f"jepakit {__version__}, recipe `{kept.config.recipe}`, {kept.step:,} steps of {kept.config.data.batch} samples.\n",
         trained_on(kept, source),
         "## Use\n\n" + usage(said),

@@ -53,9 +53,8 @@ def inspect(source: str, host: Host, *, test: str | None, only: str | None, limi
     found, refused = readings(source, host, only)
     if not found:
         raise DataError(nobody(source, refused))
-    best = found[0]
-    emit({"event": "reading", "sentence": f"reading {best.path} as {best.name}"})
-    samples = drawn(best.reader, limit)
+    best, samples, left_out = first_whole(found, limit, emit)
+    found = [best, *(one for one in found if one is not best)]
     raw = raw_features(samples, best.modality)
     contents, twins = contents_of(samples, best.reader), twins_within(samples, raw)
     leaks: Leaks | None = None
@@ -73,9 +72,21 @@ def inspect(source: str, host: Host, *, test: str | None, only: str | None, limi
         twins=twins,
         leaks=leaks,
         also=others(found),
-        warnings=(*differences, *warnings_of(contents, twins, leaks)),
+        warnings=(*left_out, *differences, *warnings_of(contents, twins, leaks)),
         suggestion=suggest(best.name, best.path, host),
     )
+
+
+def first_whole(found: Sequence[Reading], limit: int, emit: Emit) -> tuple[Reading, list[Sample], list[str]]:
+    """The first way to read the path under which all drawn samples can be read, those samples, and what was wrong with ways before it."""
+    problems: list[str] = []
+    for one in found:
+        emit({"event": "reading", "sentence": f"reading {one.path} as {one.name}"})
+        try:
+            return one, drawn(one.reader, limit), problems
+        except DataError as error:
+            problems.append(f"{one.path} can't be read to its end as {one.name}: {error}")
+    raise DataError("\n  ".join(["no modality reads all samples:", *problems]))
 
 
 def others(found: Sequence[Reading]) -> tuple[tuple[str, str, int], ...]:

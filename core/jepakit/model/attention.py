@@ -110,9 +110,14 @@ class CrossAttention(nn.Module):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions: x (R, H, n, d) with pairs (i, i + d/2); cos, sin (R, n, d/2). Source: Su et al. (arXiv 2104.09864), section 3.2."""
+    """Rotary positions: x (R, H, n, d) with pairs (i, i + d/2); cos, sin (R, n, d/2), or (R, n, d) where members of a pair differ.
+
+    Source: Su et al. (arXiv 2104.09864), section 3.2.
+    """
     cos, sin = cos[:, None].to(x.dtype), sin[:, None].to(x.dtype)
     first, second = x.chunk(2, dim=-1)
+    if cos.shape[-1] == x.shape[-1]:
+        return x * cos + torch.cat((-second, first), dim=-1) * sin
     return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar, Literal
 
 import torch
@@ -9,8 +10,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from jepakit.contracts import Condition, Encoder, Features
+from jepakit.errors import ConfigError
 from jepakit.model.attention import Block, initialise
-from jepakit.model.positions import rotary, sincos
+from jepakit.model.positions import from_table, rotary, rotary_tiled, sincos
 from jepakit.settings import Settings
 
 
@@ -21,7 +23,10 @@ class EncoderSettings(Settings):
     depth: int = Field(12, ge=1, description="number of blocks")
     heads: int = Field(3, ge=1, description="attention heads; must divide the width")
     mlp_ratio: float = Field(4.0, gt=0, description="hidden width of the MLP over the width")
-    positions: Literal["sincos", "rotary", "none"] = Field("sincos", description="how coordinates enter")
+    positions: Literal["sincos", "rotary", "rotary-tiled", "table", "none"] = Field(
+        "sincos", description="how coordinates enter; rotary-tiled and table are those of released weights"
+    )
+    table: tuple[int, ...] = Field((), description="places of the learned table by axis; only with positions: table")
     coord_scale: float = Field(1.0, gt=0, description="multiplies coordinates, so that neighbouring tokens differ by about 1")
     position_gain: float = Field(1.0, ge=0, description="multiplies the sine-cosine table before it is added")
     registers: int = Field(0, ge=0, description="learned prefix tokens (arXiv 2309.16588)")
@@ -32,7 +37,9 @@ class EncoderSettings(Settings):
     def heads_divide_width(self) -> EncoderSettings:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
-        if self.positions == "rotary" and (self.width // self.heads) % 2:
+        if (self.positions == "table") != bool(self.table) or min(self.table, default=1) < 1:
+            raise ValueError("positions 'table' and table, its places by axis, need each other: {positions: table, table: [14, 14]}")
+        if self.positions.startswith("rotary") and (self.width // self.heads) % 2:
             raise ValueError(f"rotary positions need an even head width, not {self.width} / {self.heads}")
         return self
 
@@ -49,6 +56,9 @@ class TransformerEncoder(Encoder):
         self.blocks = nn.ModuleList(Block(settings.width, settings.heads, settings.mlp_ratio) for _ in range(settings.depth))
         self.norm = nn.LayerNorm(settings.width, eps=1e-6)
         initialise(self, self.blocks)
+        if settings.table and len(settings.table) != axes:
+            raise ConfigError(f"encoder.table has {len(settings.table)} axes, the tokens have {axes}; give one number an axis")
+        self.table = nn.Parameter(0.02 * torch.randn(prod(settings.table), settings.width)) if settings.table else None
         self.registers = nn.Parameter(0.02 * torch.randn(settings.registers, settings.width)) if settings.registers else None
         self.channel_embedding = nn.Embedding(settings.channels, settings.width) if settings.channels else None
         self.condition = nn.Linear(settings.condition_width, settings.width) if settings.condition_width else None
@@ -92,6 +102,9 @@ class TransformerEncoder(Encoder):
         if self.settings.positions == "sincos" and self.axes:
             table = sincos(coords, self.width, scale=self.settings.coord_scale) * self.settings.position_gain
             x = x + table.to(x.dtype)
+        if self.table is not None:
+            table = self.table.unflatten(0, self.settings.table)
+            x = x + from_table(coords, table, scale=self.settings.coord_scale).to(x.dtype)
         if self.channel_embedding is not None and channel is not None:
             x = x + self.channel_embedding(channel.long()).to(x.dtype)
         return x
@@ -105,9 +118,10 @@ class TransformerEncoder(Encoder):
         return torch.cat(parts, dim=1) if parts else None
 
     def _turns(self, coords: Tensor, ahead: int) -> tuple[Tensor, Tensor] | None:
-        if self.settings.positions != "rotary" or not self.axes:
+        if not self.settings.positions.startswith("rotary") or not self.axes:
             return None
-        cos, sin = rotary(coords, self.width // self.settings.heads, scale=self.settings.coord_scale)
+        turn = rotary_tiled if self.settings.positions == "rotary-tiled" else rotary
+        cos, sin = turn(coords, self.width // self.settings.heads, scale=self.settings.coord_scale)
         rest = cos.shape[0], ahead, cos.shape[2]
         return torch.cat((cos.new_ones(rest), cos), dim=1), torch.cat((sin.new_zeros(rest), sin), dim=1)
 

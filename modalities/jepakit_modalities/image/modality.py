@@ -42,10 +42,13 @@ class ImageModality(Modality):
 
     def resembles(self, sample: Sample) -> float:
         """Bytes in two axes of similar size are pictures; numbers in two axes may be anything."""
-        height, width = sample.streams["main"].shape[1:]
+        pixels = sample.streams["main"]
+        height, width = pixels.shape[1:]
         if min(height, width) < 8 or max(height, width) > 8 * min(height, width):
             return 0.1
-        return 0.8 if sample.streams["main"].dtype.kind == "u" else 0.4
+        if pixels.dtype.kind == "u":
+            return 0.8
+        return 0.4 if np.nanmin(pixels, initial=0) >= 0 and np.isfinite(pixels).all() else 0.2
 
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Pixels at 32 x 32, flattened, float32; integer formats brought to [0, 1]."""

@@ -36,7 +36,8 @@ class SarModality(Modality):
 
     def resembles(self, sample: Sample) -> float:
         """One channel may be radar, yet most such pictures are not: where it is, one knows."""
-        return 0.5 if len(sample.streams["main"]) == 1 else 0.05
+        channels, height, width = sample.streams["main"].shape
+        return 0.5 if channels == 1 and min(height, width) >= 8 else 0.05
 
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Square root of the amplitude at 32 x 32, flattened."""
