@@ -10,6 +10,7 @@ IMAGE = "jepakit_modalities.image"
 POINTS = "jepakit_modalities.pointcloud"
 TABLE = "jepakit_modalities.table"
 SERIES = "jepakit_modalities.timeseries"
+VIDEO = "jepakit_modalities.video"
 
 
 @hookimpl
@@ -65,6 +66,17 @@ def register_components() -> list[ComponentSpec]:
         ComponentSpec(
             "view", "series-jitter", f"{SERIES}.views:JitterView", f"{SERIES}.views:JitterSettings", "a shifted, scaled window with noise"
         ),
+        ComponentSpec("modality", "video", f"{VIDEO}.modality:VideoModality", summary="clips of films: video files, folders of frames, arrays"),
+        ComponentSpec(
+            "tokenizer",
+            "video-tubelet",
+            f"{VIDEO}.tokenizer:TubeletTokenizer",
+            f"{VIDEO}.tokenizer:TubeletSettings",
+            "boxes of pixels over several frames",
+        ),
+        ComponentSpec(
+            "view", "video-crop", f"{VIDEO}.views:ClipCropView", f"{VIDEO}.views:ClipCropSettings", "one random window through all frames"
+        ),
         ComponentSpec(
             "modality", "cartpole", f"{SERIES}.control:CartPoleModality", summary="simulated pictures of a cart-pole, forces beside"
         ),
@@ -72,21 +84,6 @@ def register_components() -> list[ComponentSpec]:
             "view", "cartpole-ahead", f"{SERIES}.control:AheadView", f"{SERIES}.control:AheadSettings", "pictures now and some steps later"
         ),
     ]
-
-
-TINY_IMAGENET = QualitySet(
-    "tiny_imagenet20",
-    "$JEPAKIT_DATA/tiny_imagenet20/train.parquet",
-    "$JEPAKIT_DATA/tiny_imagenet20/val.parquet",
-    ("train.steps=null", "train.minutes=20"),
-)
-PHOTOS = QualitySet("bundled:photos", "bundled:photos", quick=("train.steps=100", "train.minutes=null"))
-DIGITS = QualitySet(
-    "bundled:digits",
-    "bundled:digits",
-    changes=("tokenizer.patch=2", "views.flip=false"),
-    quick=("train.steps=100", "train.minutes=null"),
-)
 
 
 TINY_IMAGENET = QualitySet(

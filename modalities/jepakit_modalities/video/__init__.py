@@ -1,0 +1,1 @@
+"""Video: clips of films in files, in folders of frames and in arrays."""

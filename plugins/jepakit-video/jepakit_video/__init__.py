@@ -1,0 +1,1 @@
+"""Video: V-JEPA, V-JEPA 2 and VJ-VCR."""
