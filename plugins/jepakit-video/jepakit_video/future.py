@@ -63,7 +63,8 @@ def clip_errors(parts: Any, samples: Sequence[Any], seen: float) -> np.ndarray:
     coords, valid, channel = (torch.from_numpy(part).expand(count, *part.shape) for part in (layout.coords, layout.valid, layout.channel))
     clips = torch.from_numpy(np.stack([sample.streams["main"] for sample in samples]))
     batch = Batch({"main": Raw(clips, None, coords, valid, channel, grid=layout.grid)}, tuple(sample.id for sample in samples))
-    context, query = (replace(part, positions=repeated(part.positions.idx, count)) for part in (plan.contexts[0], plan.queries[0]))
+    context = replace(plan.contexts[0], positions=repeated(plan.contexts[0].positions.idx, count))
+    query = replace(plan.queries[0], positions=repeated(plan.queries[0].positions.idx, count))
     with torch.inference_mode():
         _, _, out = parts.jepa.eval()(batch, replace(plan, contexts=(context,), queries=(query,)), 0)
     asked, said = out.targets[0].float(), out.predictions[0].float()
