@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from jepakit import checkpoint, disk
 from jepakit.build import Parts, build, build_modality
+from jepakit.checkpoint import State
 from jepakit.config import RunConfig
 from jepakit.contracts import Batch
 from jepakit.contracts.carriers import to_device
@@ -43,11 +44,12 @@ class Ranking:
 
 
 def score_run(
-    run: Path, config: RunConfig, host: Host, data: str, out: Path, *, probes: int | None, limit: int | None, emit: Emit
+    state: State, config: RunConfig, host: Host, data: str, out: Path, *, probes: int | None, limit: int | None, emit: Emit
 ) -> Ranking:
     """Scores every sample of `data` and writes them to `out` (.csv or .parquet), least typical first.
 
     Args:
+        state: of the checkpoint to score with.
         probes: None = exact for embeddings up to `EXACT_WIDTH`, else 16 random probes; a number = estimate with that many.
         limit: score the first so many samples only.
 
@@ -62,7 +64,7 @@ def score_run(
     reader = open_source(config, modality, data, "train")
     count = min(limit or len(reader), len(reader))
     parts = build(config, host, reader.spec(), modality)
-    checkpoint.unpack_module("model", checkpoint.load_latest(run).tensors, parts.jepa)
+    checkpoint.unpack_module("model", state.tensors, parts.jepa)
     probes = 16 if probes is None and parts.jepa.backbone.encoder.width > EXACT_WIDTH else probes
     rows = []
     batches = islice(eval_batches(reader, BATCH, parts.tokenizers), -(-count // BATCH))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from jepakit import checkpoint
 from jepakit.config import load_config
 from jepakit.engine import config_of, train
 from jepakit.errors import ConfigError
@@ -29,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ranked(run: Path, out: Path, probes: int | None = None) -> Ranking:
     host = discover()
     config, _ = config_of(run, host)
-    return score_run(run, config, host, "bundled:digits", out, probes=probes, limit=40, emit=lambda event: None)
+    return score_run(checkpoint.load_latest(run), config, host, "bundled:digits", out, probes=probes, limit=40, emit=lambda event: None)
 
 
 def test_least_typical_samples_come_first_and_are_all_there(run: Path, tmp_path: Path) -> None:

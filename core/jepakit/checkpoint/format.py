@@ -22,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 FOLDER = "checkpoints"
+CHOSEN = "best.json"
+"""Beside that folder: the step that a probe found best, where one was asked (`jepakit runs best RUN --data …`)."""
 STATE, MANIFEST, COMPLETE = "state.safetensors", "manifest.json", "COMPLETE"
 MANIFEST_LIMIT = 32 << 20
 """Bytes; 100,000 tensors need about 10 MiB."""

@@ -11,7 +11,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from jepakit import disk
-from jepakit.checkpoint.format import COMPLETE, DTYPES, FOLDER, MANIFEST, MANIFEST_LIMIT, STATE, Manifest, State, checkpoints, number_of
+from jepakit.checkpoint.format import (
+    CHOSEN,
+    COMPLETE,
+    DTYPES,
+    FOLDER,
+    MANIFEST,
+    MANIFEST_LIMIT,
+    STATE,
+    Manifest,
+    State,
+    checkpoints,
+    number_of,
+)
 from jepakit.checkpoint.tensors import parse_safetensors
 from jepakit.errors import CheckpointError
 
@@ -32,7 +44,10 @@ def latest_scalars(run: Path) -> dict[str, Any] | None:
 
 
 def best(run: Path) -> int | None:
-    """The newest step that was saved with `best`, or None."""
+    """The step that a probe chose, as long as it is kept; else the newest that was saved with `best`, or None."""
+    chosen = _chosen(run)
+    if any(number_of(path)[0] == chosen and _looks_whole(path) for path in checkpoints(run)):
+        return chosen
     return next((number_of(path)[0] for path in checkpoints(run) if _looks_whole(path) and read_manifest(path).best), None)
 
 
@@ -118,6 +133,16 @@ def read_manifest(path: Path) -> Manifest:
     if manifest.step != number_of(path)[0]:
         raise CheckpointError(f"{path} holds step {manifest.step}; it was renamed. Give the folder its old name back")
     return manifest
+
+
+def _chosen(run: Path) -> int | None:
+    """The step that best.json names; None without that file, or when it can't be read."""
+    try:
+        said = json.loads(disk.read_file(run / CHOSEN, limit=1 << 20))
+    except (OSError, ValueError):
+        return None
+    step = said.get("step") if isinstance(said, dict) else None
+    return step if isinstance(step, int) else None
 
 
 def _looks_whole(path: Path) -> bool:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jepakit.cli.policy import Policy
+
 if TYPE_CHECKING:
     from jepakit.run_index.compare import Difference
     from jepakit.run_index.summary import Summary
@@ -94,11 +96,18 @@ def compare_(places: tuple[Path, ...], report: bool, out: Path, as_json: bool) -
 
 @runs.command()
 @several
+@click.option("--data", help="Labelled training data: all checkpoints of the one run given are judged on it, and the best is noted.")
 @as_json
-def best(places: tuple[Path, ...], as_json: bool) -> None:
-    """The best of all runs in or below PLACES (default: runs/) and its best checkpoint, chosen without test samples."""
+@click.pass_obj
+def best(policy: Policy, places: tuple[Path, ...], data: str | None, as_json: bool) -> None:
+    """The best of all runs in or below PLACES (default: runs/) and its best checkpoint, chosen without test samples.
+
+    Without --data a checkpoint is best that had the highest rank when it was saved. What is chosen is what --checkpoint best takes.
+    """
     from jepakit.run_index.best import choose
 
+    if data is not None:
+        probe(places, data, policy, quiet=as_json)
     found = choose(summaries(places))
     if as_json:
         click.echo(json.dumps(found.to_json()))
@@ -106,6 +115,18 @@ def best(places: tuple[Path, ...], as_json: bool) -> None:
     which = "best" if found.checkpoint.best else "latest"
     click.echo(f"{found.run.path}, step {found.checkpoint.step}: {found.checkpoint.path}")
     click.echo(f"{found.rule}\nnext  jepakit embed {found.run.path} --checkpoint {which} --data … --out z.parquet")
+
+
+def probe(places: Sequence[Path], data: str, policy: Policy, *, quiet: bool) -> None:
+    """Judge the checkpoints of one run by a probe. UsageError for anything but one run."""
+    from jepakit.cli.screen import show_line
+    from jepakit.errors import UsageError
+    from jepakit.run_index.find import is_run
+    from jepakit.run_index.probed import probe_checkpoints
+
+    if len(places) != 1 or not is_run(places[0]):
+        raise UsageError("--data judges the checkpoints of one run; name that run")
+    probe_checkpoints(places[0], data, policy.host(), (lambda event: None) if quiet else show_line)
 
 
 def summaries(places: Sequence[Path], *, exactly: bool = False) -> list[Summary]:

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from jepakit.errors import JepakitError
-from jepakit.run_index.kept import Kept, checkpoints_of
+from jepakit.run_index.kept import Kept, checkpoints_of, probed_step
 from jepakit.run_index.summary import Summary
+
+PROBED = "best cross-validated linear probe on training samples (best.json)"
+RANKED = "highest rank when it was saved"
+LATEST = "the latest, as none is marked best"
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ def choose(runs: Sequence[Summary]) -> Choice:
     for run in ordered:
         if kept := checkpoints_of(Path(run.path)):
             marked = next((one for one in kept if one.best), None)
-            return Choice(run, marked or kept[-1], _rule(len(runs), judged, ordered, marked is not None), tuple(ordered))
+            probed = marked is not None and marked.step == probed_step(Path(run.path))
+            by = PROBED if probed else RANKED if marked else LATEST
+            return Choice(run, marked or kept[-1], _rule(len(runs), judged, ordered) + f"checkpoint: {by}", tuple(ordered))
     raise JepakitError("none of these runs has a checkpoint; train one first, `jepakit train RECIPE --data DATA`")
 
 
@@ -46,7 +52,7 @@ def _worth(run: Summary, judged: bool) -> float:
     return float("-inf") if value is None else value
 
 
-def _rule(count: int, judged: Sequence[Summary], ordered: Sequence[Summary], marked: bool) -> str:
+def _rule(count: int, judged: Sequence[Summary], ordered: Sequence[Summary]) -> str:
     of_run = ""
     if count > 1 and judged:
         mixed = len({(run.data, run.metric) for run in judged}) > 1
@@ -54,4 +60,4 @@ def _rule(count: int, judged: Sequence[Summary], ordered: Sequence[Summary], mar
         of_run += "; they differ in data or metric, so this compares unlike things. " if mixed else ". "
     elif count > 1:
         of_run = f"run: highest rank of the {len(ordered)} that did not collapse; none was evaluated (`jepakit eval RUN --data …`). "
-    return of_run + ("checkpoint: highest rank of all that were saved" if marked else "checkpoint: the latest, as none is marked best")
+    return of_run

@@ -8,14 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER, MANIFEST, COMPLETE = "checkpoints", "manifest.json", "COMPLETE"
+FOLDER, MANIFEST, COMPLETE, CHOSEN = "checkpoints", "manifest.json", "COMPLETE", "best.json"
 """As `jepakit.checkpoint` names them; that room imports torch, this one must not."""
 _NAME = re.compile(r"step-(\d+)(?:\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One checkpoint. best: it had the highest rank of all that were saved. rank: as the watch measured it there. size: in bytes."""
+    """One checkpoint. best: a probe chose it, or it had the highest rank of all that were saved. rank: as measured there.
+
+    size: in bytes.
+    """
 
     step: int
     path: str
@@ -32,8 +35,20 @@ def checkpoints_of(run: Path) -> list[Kept]:
     folder = run / FOLDER
     found = [_read(path) for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.is_dir() else []
     kept = sorted((one for one in found if one is not None), key=lambda one: one.step)
-    newest = max((one.step for one in kept if one.best), default=None)
-    return [Kept(one.step, one.path, one.step == newest, one.rank, one.size) for one in kept]
+    marked = probed_step(run)
+    if marked not in [one.step for one in kept]:
+        marked = max((one.step for one in kept if one.best), default=None)
+    return [Kept(one.step, one.path, one.step == marked, one.rank, one.size) for one in kept]
+
+
+def probed_step(run: Path) -> int | None:
+    """The step that a probe chose, from best.json; None where none was asked."""
+    try:
+        said = json.loads((run / CHOSEN).read_bytes())
+    except (OSError, ValueError):
+        return None
+    step = said.get("step") if isinstance(said, dict) else None
+    return step if isinstance(step, int) else None
 
 
 def _read(path: Path) -> Kept | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from jepakit.cli.main import main
@@ -209,3 +211,27 @@ def test_a_thousand_runs_in_two_seconds_without_torch(tmp_path: Path) -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert len(json.loads(done.stdout)["runs"]) == 1000
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.0  # seconds of processor: others may be at work
+
+
+def test_a_probe_chooses_the_checkpoint_that_best_then_means(digits_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import jepakit
+    from jepakit import checkpoint
+
+    run = tmp_path / "run"
+    shutil.copytree(digits_run, run)
+    good = checkpoint.load_latest(run)
+    blind = {name: torch.zeros_like(x) if name.endswith("proj.weight") else x for name, x in good.tensors.items()}
+    checkpoint.save(run, 20, checkpoint.State(20, blind, good.scalars), keep=5, best=True)
+    assert checkpoint.best(run) == 20
+    assert main(["runs", "best", str(run), "--data", "bundled:digits", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["checkpoint"]["step"], "linear probe" in said["rule"]) == (10, True)
+    assert checkpoint.best(run) == 10
+    assert jepakit.load(run, checkpoint="best").kept.step == 10
+    assert [one.step for one in checkpoints_of(run) if one.best] == [10]
+    scores = json.loads((run / "best.json").read_text())["scores"]
+    assert scores["10"] > 0.3 > scores["20"]
+    shutil.rmtree(run / "checkpoints" / "step-00000010")  # gone: the flag counts again
+    assert checkpoint.best(run) == 20
+    assert [one.step for one in checkpoints_of(run) if one.best] == [20]
+    assert main(["runs", "best", str(tmp_path), "--data", "bundled:digits"]) == 2
