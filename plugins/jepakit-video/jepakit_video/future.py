@@ -66,7 +66,8 @@ def clip_errors(parts: Any, samples: Sequence[Any], seen: float) -> np.ndarray:
     context = replace(plan.contexts[0], positions=repeated(plan.contexts[0].positions.idx, count))
     query = replace(plan.queries[0], positions=repeated(plan.queries[0].positions.idx, count))
     with torch.inference_mode():
-        _, _, out = parts.jepa.eval()(batch, replace(plan, contexts=(context,), queries=(query,)), 0)
+        # the same question twice: terms of the loss that compare contexts, not looked at here, want two of them
+        _, _, out = parts.jepa.eval()(batch, replace(plan, contexts=(context, context), queries=(query, replace(query, context=1))), 0)
     asked, said = out.targets[0].float(), out.predictions[0].float()
     places = layout.grid[1] * layout.grid[2]
     last = out.target_streams["main"][:, plan.contexts[0].positions.idx[-places:]].float()
