@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
@@ -102,5 +103,6 @@ def plot(outcomes: Sequence[Outcome], path: Path, score: str) -> None:
         axes.tick_params(labelsize=8)
     figure.supylabel(score, fontsize=9)
     drawn = BytesIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "jepakit"}):  # text stays text, and the same plot the same file
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     disk.replace_file(path, drawn.getvalue())

@@ -63,5 +63,7 @@ def test_a_run_of_other_options_is_not_taken_for_this_one(tmp_path: Path) -> Non
 
 def test_the_plot_is_small_and_the_same_every_time(tmp_path: Path) -> None:
     plot(outcomes(), tmp_path / "a.svg", "accuracy")
+    plot(outcomes(), tmp_path / "b.svg", "accuracy")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert (tmp_path / "a.svg").read_bytes().startswith(b"<?xml")
     assert (tmp_path / "a.svg").stat().st_size < 100_000
