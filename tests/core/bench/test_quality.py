@@ -9,7 +9,7 @@ import pytest
 
 from jepakit.bench.quality import Case, Entry, cases, markdown, place, run_bench, to_json
 from jepakit.cli.main import main
-from jepakit.errors import ConfigError
+from jepakit.errors import ConfigError, PluginError
 from jepakit.plugin_host.loader import discover
 from jepakit.report.table import arrange
 from jepakit.specs import QualitySet, RecipeSpec
@@ -29,6 +29,18 @@ def test_recipes_name_their_sets_and_quick_leaves_out_what_takes_long() -> None:
     assert {case.folder for case in cases(host, ("bundled:digits",), quick=True)} == {"image-quick-bundled-digits"}
     with pytest.raises(ConfigError, match="Did you mean 'bundled:digits'"):
         cases(host, ("bundled:digit",), quick=False)
+
+
+def test_a_plugin_adds_its_set_and_one_that_adds_nonsense_is_named(tmp_path: Path) -> None:
+    plugin = tmp_path / "tide.py"
+    said = "from jepakit.sdk import QualitySet, RecipeSpec, hookimpl\nAPI = 1\n@hookimpl\ndef register_recipes():\n"
+    plugin.write_text(
+        said + '    return [RecipeSpec("tide", "tide", "a:b.yaml", quality=(QualitySet("harbour", "x"),))]\n', encoding="utf-8"
+    )
+    assert [case.folder for case in cases(discover(files=(plugin,)), ("harbour",), quick=False)] == ["tide-harbour"]
+    plugin.write_text(said + '    return [RecipeSpec("tide", "tide", "a:b.yaml", quality=("harbour",))]\n', encoding="utf-8")
+    with pytest.raises(PluginError, match=r"recipe 'tide': quality must be a tuple of QualitySets, it is \('harbour',\)"):
+        discover(files=(plugin,))
 
 
 def test_data_lies_where_the_variable_says(monkeypatch: pytest.MonkeyPatch) -> None:
