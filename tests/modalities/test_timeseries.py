@@ -183,6 +183,16 @@ def test_damaged_files_give_only_documented_errors(tmp_path: Path) -> None:
     assert all(str(tmp_path) in sentence for sentence in said)
 
 
+def test_raw_features_of_ragged_parts_fit_together(tmp_path: Path) -> None:
+    x = np.ones((3, 2, 30), np.float32)
+    parts = [
+        MODALITY.open(save(tmp_path / f"{longest}.npz", x=x[..., :longest], len=[longest, 9, longest]), "train") for longest in (26, 29)
+    ]
+    assert {MODALITY.raw_features(part.read(index)).shape for part in parts for index in range(3)} == {(128,)}
+    whole = MODALITY.open(save(tmp_path / "a.npz", x=x), "train")
+    assert MODALITY.raw_features(whole.read(0)).shape == (60,)
+
+
 def test_values_beyond_float32_are_said(tmp_path: Path) -> None:
     for value in (1e300, np.inf):
         with pytest.raises(DataError, match=r"a\.npz.*infinite or beyond 3e\+38"):

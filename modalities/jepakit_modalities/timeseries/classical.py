@@ -12,12 +12,13 @@ from jepakit.sdk import Sample
 from jepakit_modalities.timeseries.recordings import bridged, stretched
 
 PENALTIES = tuple(float(10.0**power) for power in range(-3, 5))
-LONGEST, SHORTEST = 512, 16
-"""Steps that raw features keep at most; MiniRocket needs nine."""
+LONGEST, RAGGED, SHORTEST = 512, 64, 16
+"""Steps that raw features keep at most, and those of series of different lengths: a training and a test part need the same number, and
+neither knows the longest series of the other. MiniRocket needs nine."""
 
 
 def flat(sample: Sample) -> np.ndarray:
-    """(C * T,) float32: missing values bridged, all series of a source at its greatest length (at most 512 steps), centred if asked."""
+    """(C * T,) float32: missing values bridged, series of different lengths at 64 steps, others at 512 at most, centred if asked."""
     series = regular(sample)
     if sample.meta.get("centred"):
         series = series - series.mean(axis=1, keepdims=True)
@@ -25,9 +26,9 @@ def flat(sample: Sample) -> np.ndarray:
 
 
 def regular(sample: Sample) -> np.ndarray:
-    """(C, T) without gaps, T the same for all samples of a source."""
+    """(C, T) without gaps, T the same for all samples of a set."""
     series = bridged(np.asarray(sample.streams["main"], dtype=np.float32))
-    return stretched(series, int(min(LONGEST, sample.meta.get("longest", series.shape[1]))))
+    return stretched(series, RAGGED if sample.meta.get("ragged") else min(LONGEST, series.shape[1]))
 
 
 def baseline(task: str) -> tuple[str, Any] | None:

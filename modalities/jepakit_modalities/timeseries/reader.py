@@ -27,7 +27,7 @@ class SeriesReader(Reader):
             "rate_hz": recordings.rate_hz,
             "channels": recordings.channel_names,
             "units": recordings.units,
-            "longest": self.longest,
+            "ragged": len({array.shape[1] for array in recordings.arrays}) > 1,
             "centred": recordings.centred,
         }
 
