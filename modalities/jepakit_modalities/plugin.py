@@ -54,6 +54,25 @@ def register_components() -> list[ComponentSpec]:
         ),
         ComponentSpec("view", "audio-clip", f"{AUDIO}.views:ClipView", f"{AUDIO}.views:ClipViewSettings", "crop, shift, speed, loudness"),
         ComponentSpec(
+            "modality", "video", f"{VIDEO}.modality:VideoModality", summary="clips of films: video files, folders of frames, arrays"
+        ),
+        ComponentSpec(
+            "tokenizer",
+            "video-tubelet",
+            f"{VIDEO}.tokenizer:TubeletTokenizer",
+            f"{VIDEO}.tokenizer:TubeletSettings",
+            "boxes of pixels over several frames",
+        ),
+        ComponentSpec(
+            "view", "video-crop", f"{VIDEO}.views:ClipCropView", f"{VIDEO}.views:ClipCropSettings", "one random window through all frames"
+        ),
+        *_of_series(),
+    ]
+
+
+def _of_series() -> list[ComponentSpec]:
+    return [
+        ComponentSpec(
             "modality", "timeseries", f"{SERIES}.modality:TimeSeriesModality", summary="series of any length, rate and number of channels"
         ),
         ComponentSpec(
@@ -65,17 +84,6 @@ def register_components() -> list[ComponentSpec]:
         ),
         ComponentSpec(
             "view", "series-jitter", f"{SERIES}.views:JitterView", f"{SERIES}.views:JitterSettings", "a shifted, scaled window with noise"
-        ),
-        ComponentSpec("modality", "video", f"{VIDEO}.modality:VideoModality", summary="clips of films: video files, folders of frames, arrays"),
-        ComponentSpec(
-            "tokenizer",
-            "video-tubelet",
-            f"{VIDEO}.tokenizer:TubeletTokenizer",
-            f"{VIDEO}.tokenizer:TubeletSettings",
-            "boxes of pixels over several frames",
-        ),
-        ComponentSpec(
-            "view", "video-crop", f"{VIDEO}.views:ClipCropView", f"{VIDEO}.views:ClipCropSettings", "one random window through all frames"
         ),
         ComponentSpec(
             "modality", "cartpole", f"{SERIES}.control:CartPoleModality", summary="simulated pictures of a cart-pole, forces beside"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from jepakit import disk
 from jepakit.bench.measures import Outcome
@@ -86,7 +86,7 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's; NaN where one does not vary."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
-    return float(spearmanr(one, other).statistic)
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 
 def plot(outcomes: Sequence[Outcome], path: Path, score: str) -> None:
