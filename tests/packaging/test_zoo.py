@@ -168,7 +168,7 @@ def test_resume_and_eval_say_what_became_of_the_plugin(install: Install, site: P
     (manifest,) = run.glob("checkpoints/*/manifest.json")
     assert json.loads(manifest.read_text())["scalars"]["plugins"] == recorded
     assert ("zoo-fine", "1.0") in [(one["distribution"], one["version"]) for one in recorded]
-    assert "warning" not in jepakit(site, "resume", str(run), "--json").stdout
+    assert "reinstall" not in jepakit(site, "resume", str(run), "--json").stdout
     (site / "zoo_fine_parts.py").write_text(parts("class Thing(Mask):\n    query = (3,)\n"), encoding="utf-8")
     assert "pip install --force-reinstall zoo-fine==1.0" in jepakit(site, "resume", str(run), "--json").stdout
     install("zoo-fine", {"zoo_fine.py": HEALTHY, "zoo_fine_parts.py": parts("class Thing(Mask): ...")}, version="2.0")
