@@ -16,6 +16,7 @@ EDGES = {
     "core/jepakit/cli/main.py", "core/jepakit/cli/doctor.py", "core/jepakit/plugin_host/loader.py", "core/jepakit/plugin_host/blame.py",
     "core/jepakit/plugin_host/events.py", "core/jepakit/plugin_host/probe.py", "core/jepakit/data/loader.py",
     "core/jepakit/inspect/readings.py", "core/jepakit/testing/check.py", "core/jepakit/testing/plugin.py",
+    "plugins/jepakit-eeg/jepakit_eeg/recordings.py",
 }  # fmt: skip
 """Where foreign code is called whose errors can't be foreseen: the only places with a broad except."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
