@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,13 @@ def test_damaged_files_give_only_documented_errors(tmp_path: Path) -> None:
                 said.append(str(error))
     assert len(said) > 60
     assert all(str(tmp_path) in sentence for sentence in said)
+
+
+def test_ts_files_without_aeon_name_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aeon.datasets", None)
+    (tmp_path / "a.ts").write_text("@data\n1,2,3\n")
+    with pytest.raises(DataError, match=r"pip install \"jepakit\[timeseries\]\""):
+        MODALITY.open(str(tmp_path / "a.ts"), "train")
 
 
 def test_raw_features_of_ragged_parts_fit_together(tmp_path: Path) -> None:

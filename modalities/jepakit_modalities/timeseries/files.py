@@ -169,8 +169,10 @@ def rate_of(times: pd.Series[Any]) -> float | None:
 
 def load_ts(path: Path, options: SourceOptions) -> Recordings:
     """The format of the UEA archive, through aeon."""
-    from aeon.datasets import load_from_ts_file
-
+    try:
+        from aeon.datasets import load_from_ts_file
+    except ImportError as error:
+        raise DataError(f'{path}: .ts files are read by aeon, which is not installed: pip install "jepakit[timeseries]"') from error
     return from_aeon(*load_from_ts_file(str(path)), stem=path.stem)
 
 
