@@ -48,12 +48,13 @@ def drift(then: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -
 
 
 def _installed_hash(status: PluginStatus) -> str:
-    """Empty for what pip did not install, or installed from a folder that changes."""
+    """Empty for what pip did not install, installed from a folder that changes, or from a wheel that names code without its digest."""
     try:
         found = importlib.metadata.distribution(status.distribution)
     except importlib.metadata.PackageNotFoundError:
         return ""
-    return "" if status.version == FILE or is_editable(found) or not found.files else content_now(found)
+    bare = any(file.hash is None and file.suffix in CODE for file in found.files or ())
+    return "" if status.version == FILE or is_editable(found) or not found.files or bare else content_now(found)
 
 
 def _gone(one: Mapping[str, str], plugins: Sequence[PluginStatus]) -> str:
