@@ -17,8 +17,10 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1, signal.SIGPIPE)
-TOLERATED = frozenset(("sys.path", "the warning filters", "the environment"))
+TOLERATED = frozenset(("sys.path", "the warning filters", "the environment", "draws from Python's random state"))
 """Libraries touch these for good reasons when they are imported; put back, they harm nobody."""
+DRAWS = 2000
+"""Numbers that an import may draw: rich, which scikit-learn brings along, takes one for each style. Anything further was seeded."""
 CHOSEN_SEED = 2**32
 """A fresh torch draws a seed of 64 bits; one below this was chosen by somebody (but for one start in 2**32)."""
 TORCH_NAMESPACES = ("torch", "torch.nn.functional", "torch.Tensor", "torch.nn.Module", "torch.nn.Linear", "torch.optim.Optimizer")
@@ -30,6 +32,16 @@ class Trait:
 
     value: Any
     restore: Callable[[], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Seeding:
+    """A state of Python's generator, equal to another that is reached from it, or from which it is reached, by drawing numbers."""
+
+    state: tuple[Any, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Seeding) and (_reached(self.state, other.state) or _reached(other.state, self.state))
 
 
 def footprint() -> dict[str, Trait]:
@@ -98,7 +110,8 @@ def _of_python() -> Iterator[tuple[str, Trait]]:
         (sys.stdout, sys.stderr, sys.excepthook),
     )
     yield "the working folder", Trait(folder, lambda: os.chdir(folder))
-    yield "Python's random state", Trait(state, lambda: random.setstate(state))
+    yield "draws from Python's random state", Trait(state, lambda: random.setstate(state))
+    yield "Python's random state", Trait(Seeding(state), lambda: random.setstate(state))
     yield "the recursion limit", Trait(limit, lambda: sys.setrecursionlimit(limit))
     yield "sys.path", Trait(path, lambda: _refill(sys.path, path))
     yield "the warning filters", Trait(filters, lambda: _refill(warnings.filters, filters))
@@ -107,6 +120,16 @@ def _of_python() -> Iterator[tuple[str, Trait]]:
     for number in SIGNALS:
         handler = signal.getsignal(number)
         yield f"the handler of {number.name}", Trait(handler, lambda number=number, handler=handler: signal.signal(number, handler))  # type: ignore[misc]
+
+
+def _reached(start: tuple[Any, ...], end: tuple[Any, ...]) -> bool:
+    generator = random.Random()
+    generator.setstate(start)
+    for _ in range(DRAWS):
+        if generator.getstate()[:2] == end[:2]:
+            return True
+        generator.getrandbits(32)
+    return False
 
 
 def _of_torch(torch: ModuleType) -> Iterator[tuple[str, Trait]]:
