@@ -44,7 +44,8 @@ class ComponentSpec:
 class QualitySet:
     """Labelled data on which `jepakit bench quality` trains and judges a recipe.
 
-    data, test: as after --data and --test; "$JEPAKIT_DATA/…" lies in the folder that this variable names, and is skipped where it is unset.
+    data, test: as after `eval --data` and `--test`; "$JEPAKIT_DATA/…" lies in the folder that this variable names, and is skipped where it
+    is unset. pretrain: what is trained on, where that is not `data`: it needs no labels, and must hold nothing of `test`.
     changes: "key=value" for this data. quick: further ones that make the run a matter of a minute; None leaves it out of --quick.
     """
 
@@ -53,6 +54,7 @@ class QualitySet:
     test: str = ""
     changes: tuple[str, ...] = ()
     quick: tuple[str, ...] | None = None
+    pretrain: str = ""
 
 
 @dataclass(frozen=True)

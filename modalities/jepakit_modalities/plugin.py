@@ -107,6 +107,34 @@ DIGITS = QualitySet(
     changes=("tokenizer.patch=2", "views.flip=false"),
     quick=("train.steps=100", "train.minutes=null"),
 )
+UCR = "$JEPAKIT_DATA/ts_ucr_uea/"
+UNION = ",".join(f"{UCR}{name}_train.npz" for name in ("OSULeaf", "PigCVP", "JapaneseVowels", "BasicMotions", "ItalyPowerDemand"))
+SHORT_SERIES = (
+    "train.steps=250",
+    "data.batch=32",
+    "tokenizer.norm=train",
+    "tokenizer.channels=joint",
+    "views.shift=false",
+    "views.scale=0",
+    "optim.lr=1e-3",
+    "objective=[{name: smooth-l1, weight: 1.0}, {name: agreement, weight: 3.0}]",
+)
+SERIES_SETS = (
+    *(
+        QualitySet(
+            name,
+            f"{UCR}{name}_train.npz::length=256",
+            f"{UCR}{name}_test.npz::length=256",
+            pretrain=f"{UNION}::length=256::univariate=yes::balance=sqrt",
+        )
+        for name in ("OSULeaf", "PigCVP", "ItalyPowerDemand")
+    ),
+    QualitySet("BasicMotions", f"{UCR}BasicMotions_train.npz", f"{UCR}BasicMotions_test.npz", (*SHORT_SERIES, "tokenizer.patch=5")),
+    QualitySet("JapaneseVowels", f"{UCR}JapaneseVowels_train.npz", f"{UCR}JapaneseVowels_test.npz", (*SHORT_SERIES, "tokenizer.patch=1")),
+    QualitySet("bundled:osu-leaf", "bundled:osu-leaf", quick=("train.steps=100",)),
+)
+ETT = "$JEPAKIT_DATA/ts_ett/ETTh1.csv.gz::univariate=yes::window=336::horizon=96::scaler=0:8640"
+FORECAST = QualitySet("ETTh1-96", f"{ETT}::rows=0:8640::stride=4", f"{ETT}::rows=11520:14400::stride=4", pretrain=f"{ETT}::rows=0:8640")
 
 
 @hookimpl
@@ -122,13 +150,21 @@ def register_recipes() -> list[RecipeSpec]:
             "arXiv 2301.08243",
             (PHOTOS, DIGITS),
         ),
-        RecipeSpec("timeseries", "timeseries", f"{SERIES}:recipes/timeseries.yaml", "TS-JEPA on series of any length", "arXiv 2509.25449"),
+        RecipeSpec(
+            "timeseries",
+            "timeseries",
+            f"{SERIES}:recipes/timeseries.yaml",
+            "TS-JEPA on series of any length",
+            "arXiv 2509.25449",
+            SERIES_SETS,
+        ),
         RecipeSpec(
             "timeseries-forecast",
             "timeseries",
             f"{SERIES}:recipes/timeseries_forecast.yaml",
             "TS-JEPA with a linear forecasting head",
             "arXiv 2509.25449",
+            (FORECAST,),
         ),
         RecipeSpec(
             "timeseries-control",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jepakit import checkpoint, disk, engine
-from jepakit.config import load_config
+from jepakit.config import RunConfig, load_config
 from jepakit.errors import ConfigError, JepakitError, unknown_name
 from jepakit.plugin_host.host import Host
 from jepakit.report.artifacts import read_evaluation
@@ -60,13 +60,13 @@ def cases(host: Host, names: Sequence[str], quick: bool) -> list[Case]:
     return [case for case in wanted if case.set.quick is not None or not quick]
 
 
-def run_bench(host: Host, out: Path, *, names: Sequence[str], quick: bool, emit: Emit) -> list[Entry]:
-    """All cases, one after another; a case that fails or lacks its data is an entry that says so."""
+def run_bench(host: Host, out: Path, *, names: Sequence[str], quick: bool, steps: int | None = None, emit: Emit) -> list[Entry]:
+    """All cases, one after another; a case that fails or lacks its data is an entry that says so. steps: of every run, None = its own."""
     entries = []
     for case in cases(host, names, quick):
         emit({"event": "case", "sentence": f"{case.recipe.name} on {case.set.name}"})
         try:
-            entries.append(measured(case, host, out / case.folder, quick, emit))
+            entries.append(measured(case, changed(case, host, quick, steps), host, out / case.folder, emit))
         except JepakitError as error:
             entries.append(Entry(case, skipped=str(error)))
     disk.replace_file(out / "quality.json", json.dumps(to_json(entries), indent=1).encode())
@@ -74,15 +74,22 @@ def run_bench(host: Host, out: Path, *, names: Sequence[str], quick: bool, emit:
     return entries
 
 
-def measured(case: Case, host: Host, run: Path, quick: bool, emit: Emit) -> Entry:
-    """Train where there is no run, go on where there is half of one, evaluate where that is missing."""
-    data, test = (place(source) for source in (case.set.data, case.set.test))
+def changed(case: Case, host: Host, quick: bool, steps: int | None) -> RunConfig:
+    """The recipe with what the set changes in it."""
     changes = (*case.set.changes, *((case.set.quick or ()) if quick else ()))
+    if steps is not None:
+        changes = (*changes, "train.minutes=null", f"train.steps={steps}")
+    return load_config(case.recipe.name, changes, host)
+
+
+def measured(case: Case, config: RunConfig, host: Host, run: Path, emit: Emit) -> Entry:
+    """Train where there is no run, go on where there is half of one, evaluate where that is missing."""
+    data, test, pretrain = (place(source) for source in (case.set.data, case.set.test, case.set.pretrain))
+    begun = (run / "config.yaml").exists()
+    if begun and engine.config_of(run, host) != (config, pretrain or data):
+        raise ConfigError(f"{run} holds a run with other options or data; give another --out, or remove it")
     if not (run / "evaluation.json").exists():
-        if (run / "config.yaml").exists():
-            ended = engine.resume(run, host, emit)
-        else:
-            ended = engine.train(load_config(case.recipe.name, changes, host), host, data, run, emit)
+        ended = engine.resume(run, host, emit) if begun else engine.train(config, host, pretrain or data, run, emit)
         if ended.status == "interrupted":
             raise KeyboardInterrupt
         engine.evaluate_run(run, host, data, test or None, emit)

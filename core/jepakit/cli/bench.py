@@ -88,20 +88,21 @@ def measures(
 @click.argument("names", nargs=-1)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/quality"), show_default=True, help="Folder of the runs.")
 @click.option("--quick", is_flag=True, help="Minutes in place of hours: only sets that need no download, for a hundred steps or so.")
+@click.option("--steps", type=click.IntRange(min=1), help="Train every run for so many steps only, to see that all of it works.")
 @click.option("--list", "only_list", is_flag=True, help="Say what would be measured.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def quality(policy: Policy, names: tuple[str, ...], out: Path, quick: bool, only_list: bool, as_json: bool) -> None:
+def quality(policy: Policy, names: tuple[str, ...], out: Path, quick: bool, steps: int | None, only_list: bool, as_json: bool) -> None:
     """Train and evaluate recipes on the data they name for it; NAMES of recipes or sets, all by default. Goes on where it stopped."""
     from jepakit.bench.quality import cases, markdown, run_bench, to_json
 
     host = policy.host()
     if only_list:
-        listed = [{"recipe": case.recipe.name, "set": case.set.name, "data": case.set.data} for case in cases(host, names, quick)]
-        click.echo(json.dumps(listed) if as_json else "\n".join(f"{one['recipe']:20s} {one['set']:20s} {one['data']}" for one in listed))
+        listed = [{"recipe": case.recipe.name, **asdict(case.set)} for case in cases(host, names, quick)]
+        click.echo(json.dumps(listed) if as_json else "\n".join(f"{one['recipe']:20s} {one['set']:24s} {one['data']}" for one in listed))
         return
     with open_screen(as_json) as emit:
-        entries = run_bench(host, out, names=names, quick=quick, emit=emit)
+        entries = run_bench(host, out, names=names, quick=quick, steps=steps, emit=emit)
     click.echo(json.dumps(to_json(entries)) if as_json else "\n".join([*markdown(entries), "", f"kept  {out / 'quality.md'}"]))
 
 

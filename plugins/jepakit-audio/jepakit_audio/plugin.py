@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import CommandSpec, ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import CommandSpec, ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -28,17 +28,40 @@ def register_components() -> list[ComponentSpec]:
     ]
 
 
+DIGITS = QualitySet(
+    "audio_fsdd",
+    "$JEPAKIT_DATA/audio_fsdd::split=all",
+    changes=(
+        "train.steps=800",
+        "views.crop_s=0.64",
+        "data.batch=48",
+        'evaluate.poolings=[mean,mean+std,"grid:4"]',
+        "evaluate.probes=[linear]",
+        "evaluate.budgets=[]",
+    ),
+)
+"""Spoken digits; every speaker is judged once by what the other five say."""
+
+
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """Audio-JEPA, A-JEPA and Stem-JEPA."""
     return [
-        RecipeSpec("audio", "audio", "jepakit_audio:recipes/audio.yaml", "Audio-JEPA: random masks on log-mel patches", "arXiv 2507.02915"),
+        RecipeSpec(
+            "audio",
+            "audio",
+            "jepakit_audio:recipes/audio.yaml",
+            "Audio-JEPA: random masks on log-mel patches",
+            "arXiv 2507.02915",
+            (DIGITS,),
+        ),
         RecipeSpec(
             "audio-ajepa",
             "audio",
             "jepakit_audio:recipes/audio_ajepa.yaml",
             "A-JEPA: blocks, then ranges of time or frequency",
             "arXiv 2311.15830",
+            (DIGITS,),
         ),
         RecipeSpec(
             "audio-stem",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -15,10 +15,54 @@ def register_components() -> list[ComponentSpec]:
     ]
 
 
+MITBIH = "$JEPAKIT_DATA/ecg_mitbih::rate=120::band=0.5:40::seconds=3::beats=yes"
+BEATS = QualitySet(
+    "ecg_mitbih-beats",
+    f"{MITBIH}::every=6::split=DS1",
+    f"{MITBIH}::every=6::split=DS2",
+    (
+        "evaluate.centre_groups=true",
+        "evaluate.probes=[linear,boosting]",
+        "evaluate.budgets=[]",
+        "evaluate.poolings=[mean,mean+std,flat]",
+        "evaluate.strengths=[0.003,0.03]",
+        "evaluate.iterations=100",
+    ),
+    pretrain=f"{MITBIH}::split=DS1::every=2",
+)
+CINC, TEN_SECONDS = "$JEPAKIT_DATA/ecg_cinc2021_12lead/ecg12_250hz.npz", "rate=100::band=0.5:40::seconds=10"
+FOLDS = (
+    "data.batch=48",
+    "evaluate.split=leave-one-group-out",
+    "evaluate.metrics=[accuracy,macro_f1]",
+    "evaluate.weighting=none",
+    "evaluate.budgets=[]",
+    "evaluate.probes=[linear]",
+    'evaluate.poolings=[mean,mean+std,"grid:4","levels:mean+std"]',
+)
+RHYTHM = QualitySet(
+    "ecg_cinc2021-rhythm",
+    f"{CINC}::{TEN_SECONDS}::label=rhythm::keep=NSR+SB+STach+AF/AFL::group=fold",
+    changes=(
+        "train.steps=500",
+        "tokenizer.patch=10",
+        "views={name: ecg-leads, drop: 0.5, scale: 0.2, noise: 0.02}",
+        "masker.hide=[0.5,0.7]",
+        "masker.length=[4,20]",
+        *FOLDS,
+    ),
+    pretrain=f"$JEPAKIT_DATA/ecg_mitbih,{CINC}::{TEN_SECONDS}::balance=even",
+)
+RHYTHM_BY_LEAD = QualitySet(
+    RHYTHM.name, RHYTHM.data.replace("seconds=10", "seconds=5"), changes=FOLDS, pretrain=RHYTHM.pretrain.replace("seconds=10", "seconds=5")
+)
+
+
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """All leads in one token, or a token a lead."""
+    whole, lead = ("jepakit_ecg:recipes/ecg.yaml", "jepakit_ecg:recipes/ecg_lead.yaml")
     return [
-        RecipeSpec("ecg", "ecg", "jepakit_ecg:recipes/ecg.yaml", "ECG-JEPA: all leads in a token, spans hidden", "arXiv 2410.13867"),
-        RecipeSpec("ecg-lead", "ecg", "jepakit_ecg:recipes/ecg_lead.yaml", "a token a lead, the same times hidden", "arXiv 2410.08559"),
+        RecipeSpec("ecg", "ecg", whole, "ECG-JEPA: all leads in a token, spans hidden", "arXiv 2410.13867", (BEATS, RHYTHM)),
+        RecipeSpec("ecg-lead", "ecg", lead, "a token a lead, the same times hidden", "arXiv 2410.08559", (RHYTHM_BY_LEAD,)),
     ]

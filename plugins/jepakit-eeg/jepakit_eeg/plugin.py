@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -18,10 +18,15 @@ def register_components() -> list[ComponentSpec]:
     ]
 
 
+FLICKER = "$JEPAKIT_DATA/eeg_ssvep_exo/ssvep_exo.npz::align=subject"
+SSVEP = QualitySet("eeg_ssvep_exo", f"{FLICKER}::subjects=1:8", f"{FLICKER}::subjects=9:12", ("evaluate.folds=8",))
+
+
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """Blocks of electrodes and times; regions of the head."""
+    tied, region = ("jepakit_eeg:recipes/eeg.yaml", "jepakit_eeg:recipes/eeg_signal.yaml")
     return [
-        RecipeSpec("eeg", "eeg", "jepakit_eeg:recipes/eeg.yaml", "EEG-VJEPA: electrodes and times hidden", "arXiv 2507.03633"),
-        RecipeSpec("eeg-signal", "eeg", "jepakit_eeg:recipes/eeg_signal.yaml", "Signal-JEPA: regions of the head", "arXiv 2403.11772"),
+        RecipeSpec("eeg", "eeg", tied, "EEG-VJEPA: electrodes and times hidden", "arXiv 2507.03633", (SSVEP,)),
+        RecipeSpec("eeg-signal", "eeg", region, "Signal-JEPA: regions of the head", "arXiv 2403.11772", (SSVEP,)),
     ]

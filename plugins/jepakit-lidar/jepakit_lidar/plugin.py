@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import CommandSpec, ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import CommandSpec, ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -42,12 +42,21 @@ def register_components() -> list[ComponentSpec]:
     ]
 
 
+SWEEPS = "$JEPAKIT_DATA/lidar_sweeps"
+OBJECTS = QualitySet(
+    "lidar_sweeps-objects",
+    f"{SWEEPS}::only=kitti_training_*,tile=12.8,labels=object",
+    changes=("train.steps=150",),
+    pretrain=f"{SWEEPS}::only=kitti_testing_*|city_*,tile=12.8",
+)
+"""Cells of six labelled sweeps, each judged by what the other five say."""
+
+
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """AD-L-JEPA."""
-    return [
-        RecipeSpec("lidar", "lidar", "jepakit_lidar:recipes/lidar.yaml", "AD-L-JEPA: hidden cells from seen ones", "arXiv 2501.04969"),
-    ]
+    recipe = "jepakit_lidar:recipes/lidar.yaml"
+    return [RecipeSpec("lidar", "lidar", recipe, "AD-L-JEPA: hidden cells from seen ones", "arXiv 2501.04969", (OBJECTS,))]
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -28,10 +28,15 @@ def register_components() -> list[ComponentSpec]:
     ]
 
 
+MODELNET = "$JEPAKIT_DATA/modelnet10_1024/"
+OBJECTS = QualitySet("modelnet10_1024", f"{MODELNET}train.npz", f"{MODELNET}test.npz", ("evaluate.budgets=[10]",))
+
+
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """Point-JEPA and 3D-JEPA."""
+    runs, balls = ("jepakit_points:recipes/points.yaml", "jepakit_points:recipes/points_3d.yaml")
     return [
-        RecipeSpec("points", "pointcloud", "jepakit_points:recipes/points.yaml", "Point-JEPA: runs along a sequence", "arXiv 2404.16432"),
-        RecipeSpec("points-3d", "pointcloud", "jepakit_points:recipes/points_3d.yaml", "3D-JEPA: blocks in space", "arXiv 2409.15803"),
+        RecipeSpec("points", "pointcloud", runs, "Point-JEPA: runs along a sequence", "arXiv 2404.16432", (OBJECTS,)),
+        RecipeSpec("points-3d", "pointcloud", balls, "3D-JEPA: blocks in space", "arXiv 2409.15803", (OBJECTS,)),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import CommandSpec, ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import CommandSpec, ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -29,12 +29,17 @@ def register_components() -> list[ComponentSpec]:
     ]
 
 
+MSTAR = "$JEPAKIT_DATA/mstar_soc10/"
+VEHICLES = QualitySet("mstar_soc10", f"{MSTAR}train.npz", f"{MSTAR}test.npz", ("evaluate.probes=[linear]",))
+
+
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """SAR-JEPA, and the same encoder with a latent target for comparison."""
+    gradients, latent = ("jepakit_sar:recipes/sar.yaml", "jepakit_sar:recipes/sar_latent.yaml")
     return [
-        RecipeSpec("sar", "sar", "jepakit_sar:recipes/sar.yaml", "SAR-JEPA: predicts gradient ratios, no teacher", "arXiv 2311.15153"),
-        RecipeSpec("sar-latent", "sar", "jepakit_sar:recipes/sar_latent.yaml", "the same with a latent target", "arXiv 2301.08243"),
+        RecipeSpec("sar", "sar", gradients, "SAR-JEPA: predicts gradient ratios, no teacher", "arXiv 2311.15153", (VEHICLES,)),
+        RecipeSpec("sar-latent", "sar", latent, "the same with a latent target", "arXiv 2301.08243", (VEHICLES,)),
     ]
 
 

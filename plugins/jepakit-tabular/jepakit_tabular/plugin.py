@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jepakit.sdk import API as API
-from jepakit.sdk import ComponentSpec, RecipeSpec, hookimpl
+from jepakit.sdk import ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -27,7 +27,26 @@ def register_components() -> list[ComponentSpec]:
     ]
 
 
+def tables() -> tuple[QualitySet, ...]:
+    """Tables with splits of their own, and one that ships with scikit-learn."""
+    at = {
+        "tab_california_housing": "california_housing.parquet::label=median_house_value",
+        "tab_adult": "adult.parquet::label=income",
+        "tab_higgs7k": "higgs7k.parquet::label=signal",
+        "tab_soybean": "soybean.parquet::label=target",
+    }
+    linear = ("evaluate.probes=[linear]", 'evaluate.poolings=["levels:flat"]')
+    changes = {"tab_california_housing": linear, "tab_soybean": ("train.steps=200", "data.batch=64", "evaluate.budgets=[5]")}
+    return (
+        *(
+            QualitySet(name, f"$JEPAKIT_DATA/{name}/{table}", f"$JEPAKIT_DATA/{name}/{table}", changes.get(name, ()))
+            for name, table in at.items()
+        ),
+        QualitySet("bundled:breast-cancer", "bundled:breast-cancer", quick=("train.steps=100",)),
+    )
+
+
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
     """T-JEPA."""
-    return [RecipeSpec("tabular", "table", "jepakit_tabular:recipes/tabular.yaml", "T-JEPA on tables", "arXiv 2410.05016")]
+    return [RecipeSpec("tabular", "table", "jepakit_tabular:recipes/tabular.yaml", "T-JEPA on tables", "arXiv 2410.05016", tables())]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from jepakit.bench.quality import Case, Entry, cases, markdown, place, run_bench, to_json
+from jepakit import engine
+from jepakit.bench.quality import Case, Entry, cases, changed, markdown, place, run_bench, to_json
+from jepakit.build import build_modality
 from jepakit.cli.main import main
 from jepakit.errors import ConfigError, PluginError
 from jepakit.plugin_host.loader import discover
 from jepakit.report.table import arrange
+from jepakit.sources import open_source
 from jepakit.specs import QualitySet, RecipeSpec
 
 CASE = Case(RecipeSpec("some", "kind", "a:b.yaml"), QualitySet("set", "data"))
@@ -29,6 +34,43 @@ def test_recipes_name_their_sets_and_quick_leaves_out_what_takes_long() -> None:
     assert {case.folder for case in cases(host, ("bundled:digits",), quick=True)} == {"image-quick-bundled-digits"}
     with pytest.raises(ConfigError, match="Did you mean 'bundled:digits'"):
         cases(host, ("bundled:digit",), quick=False)
+
+
+def test_every_declared_set_has_a_recipe_that_takes_its_options_and_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JEPAKIT_DATA", "/there")
+    host = discover()
+    every = cases(host, (), quick=False)
+    assert {"audio", "ecg", "eeg", "image", "lidar", "points", "sar", "tabular", "timeseries"} <= {case.recipe.name for case in every}
+    assert Counter(case.folder for case in every).most_common(1)[0][1] == 1
+    for case in every:
+        config = changed(case, host, quick=case.set.quick is not None, steps=None)
+        assert config.recipe == case.recipe.name
+        assert changed(case, host, quick=False, steps=7).train.steps == 7
+        assert place(case.set.data)
+        assert config.evaluate.split == "holdout" or not case.set.test
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("JEPAKIT_DATA" not in os.environ, reason="needs the sets of JEPAKIT_DATA")
+@pytest.mark.parametrize("folder", [case.folder for case in cases(discover(), (), quick=False)])
+def test_declared_sets_open_with_labels_and_give_a_batch(folder: str) -> None:
+    host = discover()
+    (case,) = (case for case in cases(host, (), quick=False) if case.folder == folder)
+    config = changed(case, host, quick=False, steps=1)
+    assert engine.plan(config, host, place(case.set.pretrain or case.set.data)).steps == 1
+    for source, split in ((case.set.data, "train"), (case.set.test or case.set.data, "test" if case.set.test else "train")):
+        reader = open_source(config, build_modality(config, host), place(source), split)
+        assert reader.read(len(reader) - 1).label is not None
+
+
+def test_a_folder_of_other_options_is_not_taken_for_the_run_that_is_asked_for(tmp_path: Path) -> None:
+    host = discover()
+    (case,) = cases(host, ("bundled:digits",), quick=True)
+    (tmp_path / case.folder).mkdir()
+    said = changed(case, host, quick=True, steps=3).resolved() | {"source": case.set.data}
+    (tmp_path / case.folder / "config.yaml").write_text(json.dumps(said), encoding="utf-8")
+    (entry,) = run_bench(host, tmp_path, names=("bundled:digits",), quick=True, emit=lambda event: None)
+    assert "holds a run with other options or data; give another --out" in entry.skipped
 
 
 def test_a_plugin_adds_its_set_and_one_that_adds_nonsense_is_named(tmp_path: Path) -> None:
