@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +95,15 @@ def trained_parts(out: Path, config: RunConfig, host: Host, spec: Mapping[str, A
 def check_classes(train: Reader, test: Reader) -> None:
     """DataError when a class number means one class in the training data and another in the test data (folders that differ).
 
-    A name that is just its own number is unknown: a Parquet file gives it to classes it holds no sample of.
+    A name that is just its own number is unknown: a Parquet file gives it to classes it holds no sample of. Samples of several classes at
+    once must be told the same number of them.
     """
+    if task_of(train.spec()) == "multilabel":
+        ours, theirs = (len(np.asarray(reader.read(0).label)) for reader in (train, test))
+        if ours != theirs:
+            raise DataError(
+                f"the training data know {ours} classes, the test data {theirs}; name the same ones in both, also those that no sample has"
+            )
     names = [reader.spec().get("class_names") or () for reader in (train, test)]
     for number, (ours, theirs) in enumerate(zip(*names)):
         if ours != theirs and str(number) not in (ours, theirs):
@@ -174,15 +181,24 @@ def keep_map(
     shown = features.take(rows)
     pictures = [modality.picture(reader.read(int(row))) for row in rows]
     labels = shown.labels if shown.labels is not None and shown.labels.dtype.kind == "i" else None
-    names = reader.spec().get("class_names") or ()
+    names = [str(name) for name in reader.spec().get("class_names") or ()]
+    if labels is not None and labels.ndim == 2:
+        labels, names = sets_of_classes(labels, names)
     save_embedding(
         out,
         shown.by_pooling[pooling].astype(np.float32),
         labels,
         shown.ids,
         thumbnails([picture for picture in pictures if picture is not None], len(rows)),
-        [str(name) for name in names],
+        names,
     )
+
+
+def sets_of_classes(flags: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Which set of classes a sample has, (M,) int64, and what the sets are called. flags: (M, L), 1 where a sample has a class."""
+    sets, place = np.unique(flags, axis=0, return_inverse=True)
+    known = [names[one] if one < len(names) else str(one) for one in range(flags.shape[1])]
+    return place.astype(np.int64).ravel(), [" + ".join(known[one] for one in np.flatnonzero(row)) or "none" for row in sets]
 
 
 def thumbnails(pictures: list[np.ndarray], expected: int) -> np.ndarray | None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from jepakit.sdk import DataError
 
 MOST_CLASSES = 1_000_000
@@ -17,14 +19,16 @@ MOST_CLASSES = 1_000_000
 class Listing:
     """What is known before any pixel is decoded. labels: class numbers or, for regression, floats; None without labels.
 
+    label_kind: as in `Reader.spec`, where labels are arrays, one an image; None leaves it to be inferred.
     groups: subject, scene, tile; None for an image that has none. digest: changes when the data changes.
     """
 
     ids: Sequence[str]
-    labels: Sequence[int | float] | None = None
+    labels: Sequence[int | float | np.ndarray] | None = None
     groups: Sequence[str | None] | None = None
     class_names: Sequence[str] | None = None
     digest: str = ""
+    label_kind: str | None = None
 
 
 def numbered(values: Sequence[Any]) -> tuple[list[int] | list[float], list[str] | None]:

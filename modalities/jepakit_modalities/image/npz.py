@@ -15,6 +15,7 @@ from jepakit_modalities.image.decode import BUDGET, channels_first
 from jepakit_modalities.image.digest import digest
 from jepakit_modalities.image.listing import Listing, numbered, text, unique_ids
 from jepakit_modalities.image.reader import ImageReader
+from jepakit_modalities.image.several import with_labels
 
 KNOWN = ("x", "y", "group", "class_names", "id", "scale")
 UNREADABLE = (
@@ -25,18 +26,24 @@ UNREADABLE = (
 
 
 def open_npz(path: Path) -> ImageReader:
-    """Arrays x [N, H, W] or [N, H, W, C] or [N, C, H, W], y, group, class_names, id, scale (x times scale is the physical value)."""
+    """Arrays x [N, H, W] or [N, H, W, C] or [N, C, H, W], y, group, class_names, id, scale (x times scale is the physical value).
+
+    y: [N], or of more axes as in `several.with_labels`.
+    """
     arrays = load(path)
     if "x" not in arrays or arrays["x"].ndim not in (3, 4):
         found = f"x is {arrays['x'].ndim}-D" if "x" in arrays else "there is no x"
         raise DataError(f"{path}: {found}; expected an array x of shape [N, H, W], [N, H, W, C] or [N, C, H, W]")
-    x, listing = arrays["x"], listing_of(arrays, path)
+    x, y = arrays["x"], arrays.pop("y") if "y" in arrays and arrays["y"].ndim > 1 else None
+    listing = listing_of(arrays, path)
     scale = float(arrays["scale"].item()) if "scale" in arrays else None
 
     def fetch(index: int) -> np.ndarray:
         image = channels_first(x[index], f"{path}: x[{index}]")
         return image if scale is None else (image * scale).astype(np.float32)
 
+    if y is not None and len(x):
+        listing = with_labels(listing, y, fetch(0).shape[1:], str(path))
     return ImageReader(listing, fetch, origin=str(path))
 
 

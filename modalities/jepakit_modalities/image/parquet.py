@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from jepakit_modalities.image.decode import BUDGET, decode_bytes
 from jepakit_modalities.image.digest import digest
 from jepakit_modalities.image.listing import Listing, named, numbered, text
 from jepakit_modalities.image.reader import ImageReader
+from jepakit_modalities.image.several import together
 
 LABELS = ("label", "labels")
 UNREADABLE = (OSError, ValueError, MemoryError, OverflowError, pa.ArrowException)
@@ -28,12 +30,12 @@ def open_parquet(path: Path) -> ImageReader:
         column, table = load(path)
         stored = table.column(column)
         images = pc.struct_field(stored, "bytes") if pa.types.is_struct(stored.type) else stored
-        labels, names = labels_of(table, path)
+        labels, names, kind = labels_of(table, path)
         groups = [text(value) for value in table.column("group").to_pylist()] if "group" in table.column_names else None
     except UNREADABLE as error:
         raise DataError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from error
     ids = [f"{path.stem}/{row}" for row in range(len(table))]
-    listing = Listing(ids, labels, groups, names, digest([path], [path.name]))
+    listing = Listing(ids, labels, groups, names, digest([path], [path.name]), kind)
 
     def fetch(index: int) -> np.ndarray:
         data = images[index].as_py()
@@ -68,15 +70,20 @@ def image_column(schema: pa.Schema, path: Path) -> str:
     raise DataError(f"{path}: no column with images; expected one of {{bytes, path}} or of bytes, found {', '.join(schema.names)}")
 
 
-def labels_of(table: pa.Table, path: Path) -> tuple[list[int] | list[float] | None, list[str] | None]:
-    """Class numbers from `label` or `labels` (numbers or names), names from `label_name`."""
+def labels_of(table: pa.Table, path: Path) -> tuple[Sequence[int | float | np.ndarray] | None, list[str] | None, str | None]:
+    """Class numbers from `label` or `labels` (numbers or names, or a list of them), names from `label_name`, and the kind of labels."""
     column = next((name for name in LABELS if name in table.column_names), None)
     if column is None:
-        return None, None
+        return None, None, None
     values = table.column(column).to_pylist()
     if any(value is None for value in values):
         raise DataError(f"{path}: column '{column}': row {values.index(None)} is empty; label every row or drop the column")
+    if pa.types.is_nested(kind := table.column(column).type):
+        if any(not isinstance(row, list) or any(not isinstance(one, int | str) for one in row) for row in values):
+            raise DataError(f"{path}: column '{column}' holds {kind}; expected a class (number or name) a row, or a list of them")
+        flags, known = together(values, f"{path}: column '{column}'")
+        return list(flags), known, "multilabel"
     numbers, names = numbered(values)
     if "label_name" in table.column_names:
         names = named(numbers, table.column("label_name").to_pylist(), f"{path}: column '{column}'")
-    return numbers, names
+    return numbers, names, None

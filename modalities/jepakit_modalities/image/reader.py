@@ -66,6 +66,7 @@ class ImageReader(Reader):
             "shape": list(self.first.shape),
             "class_names": None if names is None else list(names),
             "count": len(self),
+            **({} if self.listing.label_kind is None else {"label_kind": self.listing.label_kind}),
         }
 
     def fingerprint(self) -> str:

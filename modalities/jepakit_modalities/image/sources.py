@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from jepakit.sdk import DataError
@@ -13,6 +15,7 @@ from jepakit_modalities.image.listing import Listing, numbered, text
 from jepakit_modalities.image.npz import open_npz
 from jepakit_modalities.image.parquet import open_parquet
 from jepakit_modalities.image.reader import ImageReader
+from jepakit_modalities.image.several import BETWEEN, COLUMN, together
 
 COLUMNS = ("path", "label", "group", "split")
 """Columns of a csv list that mean something; others are ignored."""
@@ -67,11 +70,12 @@ def printable(path: Path) -> str:
 def open_csv(path: Path, split: str) -> ImageReader:
     """A list: column `path` (relative to the csv), and optionally `label`, `group`, `split`.
 
+    An image has several classes where a cell of `label` says a|b, or where there are columns of zeros and ones, `label:a` and `label:b`.
     With a `split` column, only the rows of the split asked for are listed ("all": every row); classes are numbered over all rows, so
     that a number means the same in every split. Without one, all rows are that split.
     """
     frame = load(path)
-    numbers, names = numbered(frame["label"].tolist()) if "label" in frame.columns else (None, None)
+    labels, names, kind = labels_of(frame, path)
     rows = [row for row in range(len(frame)) if split == "all" or "split" not in frame.columns or frame["split"].iloc[row] == split]
     if len(frame) and not rows:
         found = ", ".join(sorted(set(frame["split"])))
@@ -83,12 +87,34 @@ def open_csv(path: Path, split: str) -> ImageReader:
             raise DataError(f"{path}: line {row + 2}: there is no image {file}; paths are relative to the folder of the csv")
     listing = Listing(
         ids=ids,
-        labels=None if numbers is None else [numbers[row] for row in rows],
+        labels=None if labels is None else [labels[row] for row in rows],
         groups=[text(frame["group"].iloc[row]) for row in rows] if "group" in frame.columns else None,
         class_names=names,
         digest=digest([path, *files], [path.name, *ids]),
+        label_kind=kind,
     )
     return ImageReader(listing, lambda index: decode_file(files[index]), origin=str(path))
+
+
+def labels_of(frame: pd.DataFrame, path: Path) -> tuple[Sequence[int | float | np.ndarray] | None, list[str] | None, str | None]:
+    """Labels of all rows, names of the classes, and the kind of labels where it must be said."""
+    flags = [name for name in frame.columns if str(name).startswith(COLUMN)]
+    if flags:
+        for name in flags:
+            frame[name] = pd.to_numeric(frame[name], errors="coerce")
+            if not (fits := frame[name].isin((0, 1))).all():
+                raise DataError(f"{path}: column '{name}', line {int(fits.to_numpy().argmin()) + 2}: expected 0 or 1")
+        return list(frame[flags].to_numpy(np.int64)), [name.removeprefix(COLUMN) for name in flags], "multilabel"
+    if "label" not in frame.columns:
+        return None, None, None
+    cells = frame["label"].tolist()
+    if any(isinstance(cell, str) and BETWEEN in cell for cell in cells):
+        said = [[part.strip() for part in (text(cell) or "").split(BETWEEN) if part.strip()] for cell in cells]
+        several, names = together(said, f"{path}: column 'label'")
+        return list(several), names, "multilabel"
+    if frame["label"].isna().any():
+        raise DataError(f"{path}: column 'label' is empty in line {int(frame['label'].isna().to_numpy().argmax()) + 2}; fill it in")
+    return *numbered(cells), None
 
 
 def load(path: Path) -> pd.DataFrame:
@@ -102,6 +128,6 @@ def load(path: Path) -> pd.DataFrame:
     for column in COLUMNS:
         if f"{column}.1" in frame.columns:  # how pandas renames the second of two columns of one name
             raise DataError(f"{path}: there are two columns '{column}'; keep one")
-        if column != "group" and column in frame.columns and frame[column].isna().any():
+        if column not in ("group", "label") and column in frame.columns and frame[column].isna().any():
             raise DataError(f"{path}: column '{column}' is empty in line {int(frame[column].isna().to_numpy().argmax()) + 2}; fill it in")
     return frame
