@@ -5,6 +5,7 @@ from __future__ import annotations
 from jepakit.config import RunConfig
 from jepakit.contracts import Modality, Reader, Sample
 from jepakit.data.loader import CachedReader
+from jepakit.data.stream import cut_buckets
 
 SYNTHETIC_TRAIN, SYNTHETIC_TEST = 2_000, 500
 """How many made-up samples a synthetic set holds: enough for a linear probe to tell a trained encoder from an untrained one."""
@@ -43,7 +44,8 @@ class FirstSamples(Reader):
         return self.inner.read(index)
 
     def spec(self) -> dict[str, object]:
-        return {**self.inner.spec(), "count": self.count}
+        spec = self.inner.spec()
+        return {**spec, "count": self.count, "buckets": cut_buckets(spec.get("buckets") or (), self.count)}
 
     def fingerprint(self) -> str:
         return f"{self.inner.fingerprint()}[:{self.count}]"

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from jepakit.data.stream import GlobalStream
 from jepakit.errors import DataError
 from jepakit.sdk import Raw
 from jepakit_modalities.video.address import ClipOptions, parsed
@@ -107,10 +108,11 @@ def test_arrays_with_channels_anywhere_and_their_labels(tmp_path: Path) -> None:
 def test_clips_stay_inside_their_part_of_the_film(
     count: int, frames: int, every: int, stride: int | None, first: float, last: float
 ) -> None:
-    options = ClipOptions(frames=frames, every=every, stride=stride, first=first, last=last)
-    for start in options.starts(count):
-        assert round(first * count) <= start
-        assert start + options.span <= round(last * count)
+    options = ClipOptions(frames=(frames, frames + 2), every=every, stride=stride, first=first, last=last)
+    for cut in options.cuts(count):
+        assert len(cut) in options.frames
+        assert round(first * count) <= cut[0]
+        assert cut[-1] < round(last * count)
 
 
 def test_parts_of_a_film_share_no_frame(tmp_path: Path) -> None:
@@ -119,6 +121,32 @@ def test_parts_of_a_film_share_no_frame(tmp_path: Path) -> None:
     assert max(early.read(index).meta["frame"] for index in range(len(early))) + 7 <= min(
         late.read(i).meta["frame"] for i in range(len(late))
     )
+
+
+def test_clips_of_several_lengths_and_pictures_are_batched_apart(tmp_path: Path) -> None:
+    film_folder(tmp_path / "films" / "run" / "a", 12)
+    film_folder(tmp_path / "films" / "sit" / "b", 5)
+    film_folder(tmp_path / "pictures", 3)
+    reader = open_source(f"{tmp_path / 'films'}::frames=8|4::every=1::stills={tmp_path / 'pictures'}")
+    clips = [reader.read(index) for index in range(len(reader))]
+    assert [clip.streams["main"].shape[1] for clip in clips] == [2] * 3 + [4] * 4 + [8]
+    assert reader.spec()["buckets"] == [3, 4, 1]
+    assert len({clip.id for clip in clips}) == len(clips)
+    assert [clip.label for clip in clips] == [None] * 3 + [0, 0, 0, 1, 0]
+    assert (clips[1].streams["main"] == clips[1].streams["main"][:, :1]).all()  # nothing moves
+    assert clips[7].streams["main"][0, :, 0, 0].tolist() == list(range(8))
+    changed = open_source(f"{tmp_path / 'films'}::frames=8|4::every=1")
+    assert changed.fingerprint() != reader.fingerprint()
+    stream = GlobalStream(len(reader), 2, 0, reader.spec()["buckets"])
+    for step in range(8):
+        assert len({reader.read(index).streams["main"].shape for _, index in stream.batch(step)}) == 1
+
+
+def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
+    film_folder(tmp_path / "films" / "a")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty: holds no picture"):
+        open_source(f"{tmp_path / 'films'}::frames=2::every=1::stills={tmp_path / 'empty'}")
 
 
 def test_size_brings_all_to_one_square_and_without_it_sizes_must_agree(tmp_path: Path) -> None:
@@ -200,4 +228,7 @@ def test_no_single_frame_tells_the_direction_but_the_baseline_finds_it() -> None
 
 def test_options_are_read_from_behind_the_path() -> None:
     path, options = parsed("films/::frames=8::every=2::size=64")
-    assert (path, options.frames, options.every, options.size, options.span) == ("films/", 8, 2, 64, 15)
+    assert (path, options.frames, options.every, options.size, options.span(8)) == ("films/", (8,), 2, 64, 15)
+    assert parsed("films/::frames=16|8|16")[1].frames == (8, 16)
+    with pytest.raises(DataError, match="frames"):
+        parsed("films/::frames=8|many")

@@ -36,6 +36,8 @@ class Reader(ABC):
         times its channels), "multilabel" (1-D 0/1 array, one a class) or "dense" (1-D int array, one class a token in the order of the
         layout, -1 = unknown). Left out, it is inferred: whole numbers are classes, floating-point numbers and arrays are regression;
         "multilabel" and "dense" must be said.
+
+        buckets: lengths of runs of consecutive samples that training batches apart, because they differ in size; left out, one run of all.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ There is no counter and no shared generator, so workers, ranks and restarts can'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -27,7 +28,7 @@ def step_rng(seed: int, step: int, purpose: str) -> np.random.Generator:
     return keyed_rng(seed, step, purpose)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def permutation(seed: int, epoch: int, n: int) -> np.ndarray:
     """The order of one epoch: (n,) int64, read-only."""
     order = keyed_rng(seed, epoch, "order").permutation(n)
@@ -39,14 +40,39 @@ class GlobalStream:
     """An endless stream of samples, every epoch a new permutation, cut into batches that may straddle epochs: nothing is dropped.
 
     Position p = step * batch + j is sample permutation(seed, p // n)[p % n]. The whole state is the step.
+
+    buckets: lengths of runs of consecutive samples that are batched apart, such as clips of one length (`spec()["buckets"]`); none = one
+    run of all. Each run is a stream of its own; they take turns in rounds of as many steps as their samples fill, in an order drawn anew.
     """
 
-    def __init__(self, n: int, batch: int, seed: int) -> None:
+    def __init__(self, n: int, batch: int, seed: int, buckets: Sequence[int] = ()) -> None:
+        self.counts = tuple(buckets) or (n,)
         if n < 1 or batch < 1:
             raise ValueError(f"a stream needs samples and a batch size of at least 1, not {n} and {batch}")
+        if min(self.counts) < 1 or sum(self.counts) != n:
+            raise ValueError(f"buckets of {self.counts} samples don't make up {n} samples")
         self.n, self.batch_size, self.seed = n, batch, seed
+        self._turns = np.repeat(np.arange(len(self.counts)), [-(-count // batch) for count in self.counts])
+        """The bucket of each step of a round, before it is shuffled."""
 
     def batch(self, step: int) -> list[tuple[int, int]]:
         """(epoch, index) of every sample of one step."""
-        places = range(step * self.batch_size, (step + 1) * self.batch_size)
-        return [(place // self.n, int(permutation(self.seed, place // self.n, self.n)[place % self.n])) for place in places]
+        bucket, number = self._turn(step)
+        n, first = self.counts[bucket], sum(self.counts[:bucket])
+        places = range(number * self.batch_size, (number + 1) * self.batch_size)
+        return [(place // n, first + int(permutation(self.seed, place // n, n)[place % n])) for place in places]
+
+    def _turn(self, step: int) -> tuple[int, int]:
+        """The bucket of a step, and how many of its batches came before."""
+        if len(self.counts) == 1:
+            return 0, step
+        turn, at = divmod(step, len(self._turns))
+        order = self._turns[permutation(self.seed, turn, len(self._turns))]
+        bucket = int(order[at])
+        return bucket, turn * int((order == bucket).sum()) + int((order[:at] == bucket).sum())
+
+
+def cut_buckets(buckets: Sequence[int], count: int) -> list[int]:
+    """What is left of buckets of consecutive samples when only the first `count` samples are kept."""
+    left = [min(size, max(0, count - sum(buckets[:number]))) for number, size in enumerate(buckets)]
+    return [size for size in left if size]

@@ -67,7 +67,8 @@ def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit:
     jepa = parts.jepa.to(device).train()
     optimizer = build_optimizer(jepa, config.optim)
     now = Progress(0, horizon, CollapseWatch(config.monitor))
-    stream = GlobalStream(len(reader), config.data.batch // config.train.accumulate, config.train.seed)
+    micro, buckets = config.data.batch // config.train.accumulate, reader.spec().get("buckets") or ()
+    stream = GlobalStream(len(reader), micro, config.train.seed, buckets)
     if start is not None:
         restore(start, jepa, optimizer, now, stream, reader)
         now.has_best = checkpoint.best(run.path) is not None

@@ -49,6 +49,20 @@ class FrameFilm(Film):
 
 
 @final
+class StillFilm(Film):
+    """A picture as a film of `count` frames in which nothing moves."""
+
+    def __init__(self, name: str, file: Path, count: int) -> None:
+        self.name, self.file, self.count, self.rate = name, file, count, None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def frames(self, numbers: Sequence[int]) -> list[np.ndarray]:
+        return [decode_file(self.file)] * len(numbers)
+
+
+@final
 class ArrayFilm(Film):
     """Frames in memory, (T, C, H, W)."""
 

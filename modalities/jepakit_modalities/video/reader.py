@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy as np
 from jepakit.sdk import DataError, Reader, Sample
 from jepakit_modalities.image.views import resized
 from jepakit_modalities.video.address import ClipOptions
-from jepakit_modalities.video.films import Film
+from jepakit_modalities.video.films import Film, StillFilm
 
 
 @dataclass(frozen=True)
@@ -29,26 +30,31 @@ class Films:
 class ClipReader(Reader):
     """Clips (C, T, H, W) in the dtype of the film; all of one run have one channel count and dtype, and one size unless `size` makes it so.
 
-    A clip is called film@frame and grouped by its film (or by the group that the file gives), since clips of one film are alike.
+    A clip is called film@frame (film@frame x length where lengths differ) and grouped by its film (or by the group that the file gives),
+    since clips of one film are alike. Clips of one length lie side by side, so that they can be batched apart.
     """
 
     def __init__(self, films: Films, options: ClipOptions, *, origin: str) -> None:
         self.films, self.options, self.origin = films, options, origin
-        self.places = [(number, start) for number, film in enumerate(films.films) for start in options.starts(len(film))]
+        self.places = [(number, cut) for number, film in enumerate(films.films) for cut in cuts_of(film, options)]
+        """Film and frames of every clip, shorter clips first."""
+        self.places.sort(key=lambda place: len(place[1]))
         if not self.places:
-            longest = max(len(film) for film in films.films)
+            longest, shortest = max(len(film) for film in films.films), min(options.frames)
             raise DataError(
-                f"{origin}: the longest film has {longest} frames, a clip of {options.frames} frames every {options.every} needs "
-                f"{options.span}; set ::frames or ::every lower"
+                f"{origin}: the longest film has {longest} frames, a clip of {shortest} frames every {options.every} needs "
+                f"{options.span(shortest)}; set ::frames or ::every lower"
             )
+        self.buckets = list(Counter(len(cut) for _, cut in self.places).values())
+        """How many clips there are of each length."""
 
     def __len__(self) -> int:
         return len(self.places)
 
     def read(self, index: int) -> Sample:
-        number, start = self.places[index]
+        number, cut = self.places[index]
         films = self.films
-        clip = self._clip(number, start)
+        clip = self._clip(number, cut)
         if kind_of(clip) != kind_of(self.first):
             raise DataError(
                 f"{self.origin}: {films.films[number].name} has frames {kind_of(clip)}, {films.films[0].name} has {kind_of(self.first)}; "
@@ -57,10 +63,10 @@ class ClipReader(Reader):
         rate = films.films[number].rate
         return Sample(
             streams={"main": clip},
-            id=f"{films.films[number].name}@{start}",
+            id=f"{films.films[number].name}@{cut.start}" + (f"x{len(cut)}" if len(self.buckets) > 1 else ""),
             label=None if films.labels is None else films.labels[number],
             group=films.films[number].name if films.groups is None else films.groups[number],
-            meta={"rate_hz": None if rate is None else rate / self.options.every, "film": films.films[number].name, "frame": start},
+            meta={"rate_hz": None if rate is None else rate / self.options.every, "film": films.films[number].name, "frame": cut.start},
         )
 
     @cached_property
@@ -68,10 +74,9 @@ class ClipReader(Reader):
         """The first clip, which says what the others must be like."""
         return self._clip(*self.places[0])
 
-    def _clip(self, number: int, start: int) -> np.ndarray:
+    def _clip(self, number: int, cut: range) -> np.ndarray:
         film, side = self.films.films[number], self.options.size
-        wanted = [start + step * self.options.every for step in range(self.options.frames)]
-        frames = [frame if side is None else squared(frame, side) for frame in film.frames(wanted)]
+        frames = [frame if side is None else squared(frame, side) for frame in film.frames(cut)]
         if len({(frame.shape, frame.dtype) for frame in frames}) > 1:
             sizes = sorted({" x ".join(map(str, frame.shape)) for frame in frames})
             raise DataError(
@@ -88,10 +93,16 @@ class ClipReader(Reader):
             "shape": list(self.first.shape),
             "class_names": None if names is None else list(names),
             "count": len(self),
+            "buckets": self.buckets,
         }
 
     def fingerprint(self) -> str:
         return f"{self.films.digest} {self.options.model_dump_json()}"
+
+
+def cuts_of(film: Film, options: ClipOptions) -> list[range]:
+    """The clips of a film; of a picture one, as long as it was made."""
+    return [range(len(film))] if isinstance(film, StillFilm) else options.cuts(len(film))
 
 
 def kind_of(clip: np.ndarray) -> str:

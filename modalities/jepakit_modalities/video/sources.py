@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from jepakit_modalities.image.decode import SUFFIXES as IMAGES
 from jepakit_modalities.image.digest import digest
 from jepakit_modalities.image.npz import listing_of, load
 from jepakit_modalities.video.address import parsed
-from jepakit_modalities.video.films import SUFFIXES, ArrayFilm, FileFilm, Film, FrameFilm
+from jepakit_modalities.video.films import SUFFIXES, ArrayFilm, FileFilm, Film, FrameFilm, StillFilm
 from jepakit_modalities.video.reader import ClipReader, Films
 
 EXPECTED = "a video file, an .npz file, or a folder of video files or of folders of frames"
@@ -23,7 +24,26 @@ STILLS = IMAGES - {".gif", ".npy"}
 def open_source(source: str) -> ClipReader:
     """All clips of what lies at a path with its options, as `films/::frames=16::every=2`."""
     text, options = parsed(source)
-    return ClipReader(open_films(Path(text).expanduser()), options, origin=text)
+    films = open_films(Path(text).expanduser())
+    if options.stills is not None:
+        films = with_stills(films, Path(options.stills).expanduser(), options.still)
+    return ClipReader(films, options, origin=text)
+
+
+def with_stills(films: Films, folder: Path, count: int) -> Films:
+    """The films, and every picture below `folder` as one of `count` frames, without a label. DataError when there is none."""
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in STILLS and not hidden(path.relative_to(folder))]
+    if not files:
+        raise DataError(f"{folder}: holds no picture; expected a folder of pictures behind ::stills")
+    pictures = [StillFilm(f"{folder.name}/{name_of(path, folder)}", path, count) for path in files]
+    nothing = [None] * len(files)
+    return replace(
+        films,
+        films=[*films.films, *pictures],
+        labels=None if films.labels is None else [*films.labels, *nothing],
+        groups=None if films.groups is None else [*films.groups, *nothing],
+        digest=f"{films.digest} {digest(files, [picture.name for picture in pictures])}",
+    )
 
 
 def open_films(path: Path) -> Films:

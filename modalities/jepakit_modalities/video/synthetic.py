@@ -21,7 +21,7 @@ def moving_spots(count: int, seed: int, split: str) -> ClipReader:
     ]
     names = [name for name, _, _ in DIRECTIONS]
     return ClipReader(
-        Films(films, labels, names, digest=f"spots-{seed}-{split}-{count}"), ClipOptions(frames=FRAMES, every=1), origin="synthetic"
+        Films(films, labels, names, digest=f"spots-{seed}-{split}-{count}"), ClipOptions(frames=(FRAMES,), every=1), origin="synthetic"
     )
 
 

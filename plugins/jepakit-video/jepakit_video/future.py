@@ -39,11 +39,13 @@ def future(run: Path, data: str, seen: float, as_json: bool) -> None:
 
 def future_errors(run: Path, data: str, seen: float) -> dict[str, np.ndarray]:
     """Row → (clips, 2): mean squared error of the prediction and of repetition, a clip."""
-    from jepakit.sdk import parts_of
+    from jepakit.sdk import DataError, parts_of
     from jepakit_modalities.video.modality import VideoModality
 
     modality = VideoModality()
     reader = modality.synthetic(SYNTHETIC, 1, "test") if data == "synthetic" else modality.open(data, "test")
+    if len(reader.spec()["buckets"]) > 1:
+        raise DataError(f"{data}: clips of several lengths can't be compared; give one ::frames and no ::stills")
     parts = parts_of(run, reader)
     pieces = np.array_split(np.arange(len(reader)), -(-len(reader) // BATCH))
     by_piece = [[reader.read(int(index)) for index in piece] for piece in pieces]

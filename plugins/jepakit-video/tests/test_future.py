@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jepakit_video.future import future, ratio_of
+from jepakit_video.future import future, future_errors, ratio_of
 from jepakit_video.masker import FutureMasker, FutureSettings
 
-from jepakit.sdk import ContractError, MaskRequest, grid_layout
+from jepakit.sdk import ContractError, DataError, MaskRequest, grid_layout
 
 
 def request(key: int) -> MaskRequest:
@@ -48,6 +48,12 @@ def test_ratio_is_that_of_the_means_and_lies_in_its_interval() -> None:
     found = ratio_of(errors)
     assert found["ratio"] == pytest.approx(errors[:, 0].mean() / errors[:, 1].mean())
     assert found["low"] < found["ratio"] < found["high"]
+
+
+def test_clips_of_several_lengths_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "films.npz", x=np.zeros((2, 8, 16, 16, 3), dtype=np.uint8))
+    with pytest.raises(DataError, match="several lengths can't be compared"):
+        future_errors(tmp_path, f"{tmp_path / 'films.npz'}::frames=2|4::every=1", 0.5)
 
 
 def test_command_compares_a_run_with_itself_untrained(tmp_path: Path) -> None:
