@@ -168,7 +168,8 @@ class Features:
 
     last: (R, n, D), after the final norm. levels: outputs of the asked blocks, (R, n, D) each, un-normed.
     prefix: (R, P, D) or None. valid: (R, n) bool or None when all are. pooled: (R, D) or None.
-    coords: (R, n, K) or None; an encoder leaves it, `Backbone.embed` puts it there for poolings that ask where a token lies.
+    coords: (R, n, K), tokens: (R, n, D), or None; an encoder leaves them, `Backbone.embed` puts them there for poolings that ask where a
+    token lies and what it was when it entered.
     """
 
     last: Tensor
@@ -177,6 +178,7 @@ class Features:
     valid: Tensor | None = None
     pooled: Tensor | None = None
     coords: Tensor | None = None
+    tokens: Tensor | None = None
 
 
 @dataclass(frozen=True)

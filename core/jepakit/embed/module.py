@@ -13,7 +13,7 @@ from jepakit.contracts import Batch, Features, Raw, Sample, Tokenizer
 from jepakit.contracts.carriers import MAIN
 from jepakit.data.collate import same_layout, tokenizer_of
 from jepakit.errors import ContractError, DataError
-from jepakit.evaluate.pooling import POOLINGS, is_pooling, pool
+from jepakit.evaluate.pooling import DEEP, POOLINGS, is_pooling, pool
 from jepakit.model.backbone import Backbone
 
 Level = Literal["sample", "token"]
@@ -32,7 +32,7 @@ class EncoderModule(nn.Module):
             raise DataError(f"no pooling named '{pooling}'. There is: {', '.join(POOLINGS)}, grid:4.")
         self.backbone, self.pooling, self.level = backbone, pooling, level
         depth = backbone.encoder.depth
-        self.levels = (depth // 2 - 1,) if pooling.startswith("levels:") and depth > 1 else ()
+        self.levels = (depth // 2 - 1,) if pooling.startswith(DEEP) and depth > 1 else ()
 
     @property
     def tokenizers(self) -> dict[str, Tokenizer]:

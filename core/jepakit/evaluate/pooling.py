@@ -13,10 +13,15 @@ from jepakit.contracts import Features
 
 POOLINGS = ("mean", "mean+std", "mean+max", "flat", "prefix", "levels:mean+std")
 """levels: the encoder's asked blocks, each token normalised without gain, beside the last one. prefix: the mean of class tokens and
-registers. flat: all tokens side by side, where every sample has the same ones. To be asked for: "levels:flat"; "max", "std", any of the
-moments joined by +; "grid:4", the means of four equal parts of the first axis (time, height); "pyramid:2", mean and std beside the means of
-the cells that cutting every axis into two gives, so that the rough arrangement is kept (Lazebnik et al. 2006, section 3)."""
+registers. flat: all tokens side by side, where every sample has the same ones.
+
+To be asked for: "all:mean+std", the levels beside the tokens that entered the encoder, so that a probe can use what training dropped;
+"levels:flat"; "max", "std", any of the moments joined by +; "grid:4", the means of four equal parts of the first axis (time, height);
+"pyramid:2", mean and std beside the means of the cells that cutting every axis into two gives, so that the rough arrangement is kept
+(Lazebnik et al. 2006, section 3)."""
 MOMENTS = ("mean", "std", "max")
+DEEP = ("levels:", "all:")
+"""Prefixes of poolings that need the levels of the encoder."""
 MAX_PARTS = 64
 """Parts that `grid` may cut an axis into, and cells that a pyramid may have."""
 MAX_FLAT = 16_384
@@ -25,7 +30,7 @@ MAX_FLAT = 16_384
 
 def is_pooling(name: str) -> bool:
     """Whether `pool` knows the name."""
-    kind = name.removeprefix("levels:")
+    kind = _inner(name)
     if name == "prefix" or kind == "flat":
         return True
     name, _, parts = kind.partition(":")
@@ -38,34 +43,50 @@ def pool(features: Features, kinds: Iterable[str] = POOLINGS) -> dict[str, Tenso
     """The poolings among `kinds` that these features allow, in that order.
 
     Args:
-        features: last (B, N, D), valid (B, N) bool or None = all; levels, prefix and coords where the encoder gave them.
+        features: last (B, N, D), valid (B, N) bool or None = all; levels, prefix, coords and tokens where the encoder gave them.
 
     Returns:
         pooling → (B, F) float32, those of `flat` float16. `flat` needs all tokens valid and at most `MAX_FLAT` values, `prefix` prefix
-        tokens, `levels:…` levels, `grid:…` and `pyramid:…` coords (and at most `MAX_PARTS` cells); where those are missing so is the key.
+        tokens, `levels:…` levels, `all:…` levels and tokens, `grid:…` and `pyramid:…` coords (and at most `MAX_PARTS` cells); where
+        those are missing so is the key.
     """
     pooled = {kind: _one(features, kind) for kind in kinds}
     return {kind: z for kind, z in pooled.items() if z is not None}
 
 
 def _one(features: Features, kind: str) -> Tensor | None:
-    last, valid = features.last.float(), features.valid
+    valid = features.valid
     if kind == "prefix":
         return None if features.prefix is None or not features.prefix.shape[1] else features.prefix.float().mean(1)
-    inner = kind.removeprefix("levels:")
-    levels = [F.layer_norm(level.float(), level.shape[-1:]) for level in features.levels] if inner != kind else []
-    if inner != kind and not levels:
+    inner, parts = _inner(kind), _parts(features, kind)
+    if not parts:
         return None
     if inner == "flat":
-        return _flat([*levels, last], valid)
+        return _flat(parts, valid)
     name, _, number = inner.partition(":")
     if not number:
-        return torch.cat([_moments(part, valid, inner) for part in (*levels, last)], dim=-1)
+        return torch.cat([_moments(part, valid, inner) for part in parts], dim=-1)
     members = _members(features, name, int(number))
     if not members:
         return None
-    whole = [_moments(part, valid, "mean+std") for part in (*levels, last)] if name == "pyramid" else []
-    return torch.cat([*whole, *(_moments(part, member, "mean") for part in (*levels, last) for member in members)], dim=-1)
+    whole = [_moments(part, valid, "mean+std") for part in parts] if name == "pyramid" else []
+    return torch.cat([*whole, *(_moments(part, member, "mean") for part in parts for member in members)], dim=-1)
+
+
+def _inner(kind: str) -> str:
+    """The pooling without the prefix that says of which layers."""
+    return next((kind.removeprefix(prefix) for prefix in DEEP if kind.startswith(prefix)), kind)
+
+
+def _parts(features: Features, kind: str) -> list[Tensor]:
+    """The layers (B, N, D) that a pooling takes, the last one last; none where the encoder did not give them."""
+    last = features.last.float()
+    if not kind.startswith(DEEP):
+        return [last]
+    if not features.levels or (kind.startswith("all:") and features.tokens is None):
+        return []
+    entered = [features.tokens.float()] if features.tokens is not None and kind.startswith("all:") else []
+    return [*entered, *(F.layer_norm(level.float(), level.shape[-1:]) for level in features.levels), last]
 
 
 def _flat(parts: list[Tensor], valid: Tensor | None) -> Tensor | None:

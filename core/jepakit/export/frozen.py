@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -63,4 +63,5 @@ class Frozen(nn.Module):
             levels=self.inner.levels,
             grid=tokens.grid,
         )
+        features = replace(features, coords=tokens.coords, tokens=tokens.x)
         return features.last.float() if self.inner.level == "token" else self.inner.pooled(features)

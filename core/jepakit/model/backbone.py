@@ -58,7 +58,7 @@ class Backbone(nn.Module):
         """Features of every token of the "main" stream (the first one where there is no such stream), for evaluation."""
         name = "main" if "main" in batch.streams else next(iter(batch.streams))
         tokens = self.tokenizer(name)(batch.streams[name])
-        return replace(self.encode(tokens, levels=levels, condition=batch.condition), coords=tokens.coords)
+        return replace(self.encode(tokens, levels=levels, condition=batch.condition), coords=tokens.coords, tokens=tokens.x)
 
     def _run(self, tokens: Tokens, levels: tuple[int, ...], condition: Condition | None) -> Features:
         valid = None if all_valid(tokens.valid) else tokens.valid

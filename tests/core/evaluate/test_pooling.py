@@ -97,3 +97,13 @@ def test_half_precision_is_pooled_in_float32() -> None:
     pooled = pool(Features(last=tokens(2, 4, 3).bfloat16()), POOLINGS)
     assert pooled["mean"].dtype == torch.float32
     assert pooled["flat"].dtype == torch.float16
+
+
+def test_all_adds_the_tokens_that_entered_as_they_are() -> None:
+    x, level, entered = tokens(2, 4, 6), tokens(2, 4, 6, seed=1), 5 * tokens(2, 4, 6, seed=2) + 1
+    features = Features(last=x, levels=(level,), tokens=entered)
+    found = pool(features, ("all:mean+std", "levels:mean+std"))
+    torch.testing.assert_close(found["all:mean+std"][:, 12:], found["levels:mean+std"])
+    torch.testing.assert_close(found["all:mean+std"][:, :6], entered.mean(1))
+    assert pool(features, ("all:flat",))["all:flat"].shape == (2, 72)
+    assert not pool(Features(last=x, levels=(level,)), ("all:mean+std",))
