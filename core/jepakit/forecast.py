@@ -50,19 +50,21 @@ class Plan:
     def lines(self) -> list[str]:
         """What a person reads."""
         length = (
-            f"{self.minutes:g} minutes" if self.minutes else f"{self.steps} steps, {self.samples_seen} samples, {self.epochs:.1f} epochs"
+            f"{self.minutes:g} minutes"
+            if self.minutes
+            else f"{self.steps:,} steps, {self.samples_seen:,} samples, {self.epochs:,.1f} epochs"
         )
         tokens = "known on the device only"
         if self.tokens is not None:
-            tokens = f"{self.tokens:.0f} a sample: {self.context_tokens:.1f} seen, {self.query_tokens:.1f} predicted"
+            tokens = f"{self.tokens:,.0f} a sample: {self.context_tokens:,.1f} seen, {self.query_tokens:,.1f} predicted"
         weights = ", ".join(f"{name} {count:,}" for name, count in self.parameters.items())
         return [
             f"recipe      {self.recipe} ({self.modality})",
-            f"data        {self.samples} samples, batches of {self.batch}",
+            f"data        {self.samples:,} samples, batches of {self.batch}",
             f"length      {length}",
             f"tokens      {tokens}",
             f"parameters  {weights}",
-            f"runs on     {self.device} in {self.precision}, about {self.memory_mib} MiB",
+            f"runs on     {self.device} in {self.precision}, about {self.memory_mib:,} MiB",
         ]
 
 

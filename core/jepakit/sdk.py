@@ -12,6 +12,7 @@ from jepakit.specs import API, CommandSpec, ComponentSpec, DoctorCheckSpec, Qual
 if TYPE_CHECKING:
     from jepakit.contracts import (
         ASIDE,
+        Advice,
         Batch,
         Condition,
         Context,
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
 _LAZY = {
     **dict.fromkeys(
         (
-            "ASIDE", "Batch", "Condition", "Context", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan", "MaskRequest", "Masker",
-            "Modality", "Objective", "Predictor", "Query", "Raw", "Reader", "Sample", "StepOutput", "TargetProvider",
+            "ASIDE", "Advice", "Batch", "Condition", "Context", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan", "MaskRequest",
+            "Masker", "Modality", "Objective", "Predictor", "Query", "Raw", "Reader", "Sample", "StepOutput", "TargetProvider",
             "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
         ),
         "jepakit.contracts",
@@ -69,7 +70,7 @@ _LAZY = {
 __all__ = [
     "API", "CommandSpec", "ComponentSpec", "ConfigError", "ContractError", "DataError", "DoctorCheckSpec", "PluginError", "RecipeSpec",
     "QualitySet", "hookimpl", "MemoryReader", "grid_layout", "patch_counts", "patchify",
-    "ASIDE", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
+    "ASIDE", "Advice", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
     "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Probe", "Query", "Raw", "RawFunctionTarget",
     "ReadBudget", "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
     "all_gather_rows", "answers_of", "mean_over_ranks", "parts_of", "sum_over_ranks",  # noqa: F822  # lazily, from a higher floor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,12 +54,12 @@ def lines_of(found: Inspection) -> Iterator[tuple[str, str]]:
     if contents.channels:
         yield "channels", str(contents.channels) if isinstance(contents.channels, int) else _few([str(name) for name in contents.channels])
     if contents.rates:
-        yield "rate", ", ".join(f"{rate} Hz" for rate in contents.rates)
+        yield "rate", ", ".join(_rate(float(rate)) for rate in contents.rates)
     if contents.seconds:
-        yield "length", " to ".join(f"{second:,.4g}" for second in dict.fromkeys(contents.seconds)) + " s"
+        yield "duration", " to ".join(_span(second) for second in dict.fromkeys(contents.seconds))
     yield "labels", _labels(contents.labels)
     if contents.groups["count"]:
-        yield "groups", f"{contents.groups['count']}, of {contents.groups['smallest']} to {contents.groups['largest']} samples"
+        yield "groups", _groups(contents.groups)
     yield "twins", _twins(found)
     if found.leaks is not None:
         yield "leaks", f"{found.leaks.exact} exact, {_count(found.leaks.near)} near, {found.leaks.groups} groups on both sides"
@@ -66,14 +67,25 @@ def lines_of(found: Inspection) -> Iterator[tuple[str, str]]:
     if found.also:
         yield from _also(found)
     yield from (("problem", sentence) for sentence in found.suggestion.problems)
-    yield from ((line[:WIDTH].rstrip(), line[WIDTH:].lstrip()) for line in found.suggestion.plan)
+    planned = ((line[:WIDTH].rstrip(), line[WIDTH:].lstrip()) for line in found.suggestion.plan)
+    yield from (("training" if name == "data" else name, text) for name, text in planned)
+    if found.beside is not None:
+        yield "or first", f"jepakit inspect {shlex.quote(found.path)} --test {shlex.quote(found.beside)}"
     yield "next", found.suggestion.command or "no recipe of this modality is installed that can run on it"
 
 
 def _also(found: Inspection) -> Iterator[tuple[str, str]]:
-    same = [f"as {name} ({count:,} samples)" for path, name, count in found.also if path == found.path]
-    apart = [f"{path} as {name} ({count:,})" for path, name, count in found.also if path != found.path]
-    yield from (("also", words) for words in (_few(same), _few(apart)) if words)
+    same = [name for path, name, _ in found.also if path == found.path]
+    if same:
+        yield "also", f"read as {_few(same)}, with --modality"
+    here = Path(found.path).parent
+    apart = [f"{_below(Path(path), here)} ({name}, {count:,})" for path, name, count in found.also if path != found.path]
+    if apart:
+        yield "beside it", _few(apart)
+
+
+def _below(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) and path != folder else str(path)
 
 
 def _shape(stream: Mapping[str, Any]) -> str:
@@ -85,6 +97,8 @@ def _range(stream: Mapping[str, Any]) -> str:
     if stream["low"] is None:
         return "no numbers"
     missing = f", {stream['missing']:.2%} missing" if stream["missing"] else ""
+    if len(stream["largest"]) == 1:
+        return f"one value a column{missing}"  # columns are of different kinds: no range holds for all of them
     return f"{stream['low']:.4g} to {stream['high']:.4g}, mean {stream['mean']:.4g}, std {stream['std']:.4g}{missing}"
 
 
@@ -95,6 +109,30 @@ def _labels(labels: Mapping[str, Any]) -> str:
         return f"{labels['kind']}, {labels['low']:.4g} to {labels['high']:.4g}, mean {labels['mean']:.4g}"
     balance = _few([f"{name} {count}" for name, count in labels["classes"].items()])
     return f"{labels['kind']}, {len(labels['classes'])} classes, the largest {labels['majority']:.1%}: {balance}"
+
+
+def _groups(groups: Mapping[str, Any]) -> str:
+    sizes = (groups["smallest"], groups["largest"])
+    said = (
+        "one sample each"
+        if sizes == (1, 1)
+        else f"{sizes[0]:,} samples each"
+        if sizes[0] == sizes[1]
+        else f"of {sizes[0]:,} to {sizes[1]:,} samples"
+    )
+    return f"{groups['count']:,}, {said}" + (f"; {groups['without']:,} samples are in none" if groups["without"] else "")
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:g} Hz" if rate >= 0.1 else f"every {_span(1 / rate)}"
+
+
+def _span(seconds: float) -> str:
+    """A time as one says it: seconds up to ten minutes, hours up to two days."""
+    for most, unit, length in ((600, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
+        if seconds <= most:
+            return f"{seconds / length:,.4g} {unit}"
+    return f"{seconds / 86_400:,.4g} days"
 
 
 def _twins(found: Inspection) -> str:

@@ -15,6 +15,7 @@ from jepakit.contracts.carriers import (
     Tokens,
 )
 from jepakit.contracts.roles import (
+    Advice,
     Encoder,
     Masker,
     MaskRequest,
@@ -31,6 +32,7 @@ from jepakit.contracts.roles import (
 
 __all__ = [
     "ASIDE",
+    "Advice",
     "Batch",
     "Condition",
     "Context",

@@ -244,6 +244,15 @@ class Objective(nn.Module, ABC):
         """A float32 scalar, unweighted. `step` keys what a term draws at random (slices), the same on every rank."""
 
 
+@dataclass(frozen=True)
+class Advice:
+    """How data is best read. options: what stands behind the path and `::`. changes: "key=value" for the recipe. reason: a sentence."""
+
+    options: str = ""
+    changes: tuple[str, ...] = ()
+    reason: str = ""
+
+
 class Modality(ABC):
     """What a kind of data is: how to open it, make it up, look at it, and what its raw features are. No torch needed."""
 
@@ -264,6 +273,10 @@ class Modality(ABC):
         `jepakit inspect` asks where several modalities can read the same file, as many can an .npz of numbers.
         """
         return 0.5
+
+    def advice(self, sample: Sample) -> Advice:
+        """What recipes need to learn from a source whose samples are like this one; `jepakit inspect` puts it into its command."""
+        return Advice()
 
     @abstractmethod
     def raw_features(self, sample: Sample) -> np.ndarray:

@@ -9,21 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from jepakit.contracts import Reader, Sample
+from jepakit.contracts import Advice, Reader, Sample
 from jepakit.errors import DataError
 from jepakit.inspect.contents import Contents, contents_of
-from jepakit.inspect.readings import Reading, Refusal, readings
+from jepakit.inspect.readings import HELD_OUT, Reading, Refusal, readings, words
 from jepakit.inspect.suggest import Suggestion, suggest
 from jepakit.inspect.twins import Leaks, Twins, leaks_between, raw_features, twins_within
 from jepakit.plugin_host.host import Host
 
 Emit = Callable[[dict[str, Any]], None]
 FINDINGS_SHOWN = 3
+SEPARATOR = "::"
+"""Between a path and how it is to be read."""
+MOST_VALUES, FEWEST = 1 << 26, 8
+"""Numbers looked at, about ten seconds' worth, and samples that are looked at whatever their size."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that was found. also: other ways to read the path, as (path, modality, samples). warnings: sentences, worst first."""
+    """All that was found. also: other ways to read the path, as (path, modality, samples). warnings: sentences, worst first.
+
+    beside: a path that seems to hold the test samples of this one.
+    """
 
     path: str
     modality: str
@@ -35,6 +42,7 @@ class Inspection:
     also: tuple[tuple[str, str, int], ...]
     warnings: tuple[str, ...]
     suggestion: Suggestion
+    beside: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -54,6 +62,7 @@ def inspect(source: str, host: Host, *, test: str | None, only: str | None, limi
     if not found:
         raise DataError(nobody(source, refused))
     best, samples, left_out = first_whole(found, limit, emit)
+    advice = Advice() if SEPARATOR in best.path else best.modality.advice(samples[0])
     found = [best, *(one for one in found if one is not best)]
     raw = raw_features(samples, best.modality)
     contents, twins = contents_of(samples, best.reader), twins_within(samples, raw)
@@ -72,8 +81,9 @@ def inspect(source: str, host: Host, *, test: str | None, only: str | None, limi
         twins=twins,
         leaks=leaks,
         also=others(found),
-        warnings=(*left_out, *differences, *warnings_of(contents, twins, leaks)),
-        suggestion=suggest(best.name, best.path, host),
+        warnings=(*left_out, *differences, *warnings_of(contents, twins, leaks), *((advice.reason,) if advice.reason else ())),
+        suggestion=suggest(best.name, SEPARATOR.join(filter(None, (best.path, advice.options))), host, advice.changes),
+        beside=None if test is not None else partner(best, found),
     )
 
 
@@ -90,18 +100,33 @@ def first_whole(found: Sequence[Reading], limit: int, emit: Emit) -> tuple[Readi
 
 
 def others(found: Sequence[Reading]) -> tuple[tuple[str, str, int], ...]:
-    """Further ways to read the path that was taken, then the best way to read every other one."""
-    best, seen, ways = found[0], {found[0].path}, [one for one in found[1:] if one.path == found[0].path]
+    """Further ways to read the path that was taken, then the best way to read every other one; what fits far worse is left out."""
+    best, seen = found[0], {found[0].path}
+    found = [one for one in found if one.fit >= best.fit / 2]
+    ways = [one for one in found if one.path == best.path]
     for one in found:
-        if one.path not in seen:
+        if one.path not in seen and one.count > 1:
             seen.add(one.path)
             ways.append(one)
     return tuple((one.path, one.name, one.count) for one in ways if one is not best)
 
 
+def partner(best: Reading, found: Sequence[Reading]) -> str | None:
+    """The path that is called like this one, with a word for held-out data in place of "train"."""
+    ours = words(Path(best.path).name)
+    for one in found:
+        theirs = words(Path(one.path).name)
+        apart = [(mine, other) for mine, other in zip(ours, theirs) if mine != other]
+        if one.name == best.name and len(ours) == len(theirs) and len(apart) == 1 and apart[0][0] == "train" and apart[0][1] in HELD_OUT:
+            return one.path
+    return None
+
+
 def drawn(reader: Reader, limit: int) -> list[Sample]:
-    """At most `limit` samples, evenly over the whole."""
-    rows = np.unique(np.linspace(0, len(reader) - 1, min(limit, len(reader))).round().astype(int))
+    """At most `limit` samples, evenly over the whole; fewer of large ones."""
+    size = sum(array.size for array in reader.read(0).streams.values())
+    count = min(limit, len(reader), max(FEWEST, MOST_VALUES // max(size, 1)))
+    rows = np.unique(np.linspace(0, len(reader) - 1, count).round().astype(int))
     return [reader.read(int(row)) for row in rows]
 
 

@@ -17,8 +17,12 @@ NO_DATA = frozenset({".md", ".txt", ".json", ".yaml", ".yml", ".html", ".log", "
 """Suffixes of what lies beside data."""
 SURE = 0.5
 """Fit from which a modality takes a folder for its own."""
+RARE, STRAY = 0.1, 0.4
+"""A sample that is called like fewer than a tenth of the files of its folder, a picture among sweeps, and what it leaves of the fit."""
 BY_NAME = 0.1
 """Added where a folder or a file is called like the modality."""
+HELD_OUT = frozenset({"test", "val", "valid", "validation", "dev", "eval"})
+"""Words in the name of what is not for training."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ class Refusal:
 
 
 def readings(source: str, host: Host, only: str | None = None) -> tuple[list[Reading], list[Refusal]]:
-    """Every way to read `source`, best first: what fits best, then what gives most samples. A folder's files are ways as well.
+    """Every way to read `source`, best first: what fits best, then what is not called test, then what gives most samples.
+
+    A folder's files are ways as well.
 
     only: ask that modality alone.
     """
@@ -62,7 +68,7 @@ def readings(source: str, host: Host, only: str | None = None) -> tuple[list[Rea
                 refused.append(answer)
         if place == source and any(is_whole(one) for one in found):
             break
-    return sorted(found, key=lambda one: (-round(one.fit, 2), -one.count)), refused
+    return sorted(found, key=lambda one: (-round(one.fit, 2), not HELD_OUT.isdisjoint(words(Path(one.path).name)), -one.count)), refused
 
 
 def is_whole(reading: Reading) -> bool:
@@ -87,10 +93,20 @@ def ask(place: str, name: str, modality: Modality) -> Reading | Refusal:
     try:
         reader: Any = modality.open(place, "all")
         sample = reader.read(0)
-        fit = float(modality.resembles(sample))
+        fit = float(modality.resembles(sample)) * (STRAY if is_stray(Path(place), Path(sample.id).suffix.lower()) else 1)
     except JepakitError as error:
         return Refusal(place, name, str(error))
     except Exception as error:  # the edge of the plugins: one that fails on strange data must not hide what the others find
         return Refusal(place, name, f"failed with {type(error).__name__}: {error}")
-    words = "".join(letter if letter.isalnum() else " " for letter in place.lower()).split()
-    return Reading(place, name, modality, reader, fit + BY_NAME * (name in words) if math.isfinite(fit) else 0.0)
+    return Reading(place, name, modality, reader, fit + BY_NAME * (name in words(place)) if math.isfinite(fit) else 0.0)
+
+
+def is_stray(folder: Path, suffix: str) -> bool:
+    """Whether few files below a folder end like this; never where the ending says nothing."""
+    endings = [path.suffix.lower() for path in folder.rglob("*") if is_data(path)]
+    return 0 < endings.count(suffix) < RARE * len(endings)
+
+
+def words(path: str) -> list[str]:
+    """The words of a path, in small letters."""
+    return "".join(letter if letter.isalnum() else " " for letter in path.lower()).split()

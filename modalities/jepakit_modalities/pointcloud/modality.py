@@ -17,6 +17,8 @@ from jepakit_modalities.pointcloud.sources import open_path
 SPLITS = ("train", "test", "all")
 SEEN, HIDDEN = (60, 150, 230), (70, 70, 70)
 ASKED = ((230, 80, 60), (240, 180, 50), (90, 190, 90), (160, 100, 210))
+SWEEP_POINTS, SWEEP_WIDTH = 10_000, 30.0
+"""Points, and metres from end to end, from which a flat cloud is taken for what a sensor sees outdoors."""
 
 
 class PointCloudModality(Modality):
@@ -38,6 +40,8 @@ class PointCloudModality(Modality):
         if points < 64 or not 3 <= values <= 9:
             return 0.05
         spread = np.ptp(sample.streams["main"][:, :3].astype(np.float64), axis=0)
+        if points >= SWEEP_POINTS and spread.max() > SWEEP_WIDTH and spread[2] < spread.max() / 4:
+            return 0.7  # what a sensor sees outdoors: readers of sweeps know more about it
         return 0.9 if spread.min() > 0 and np.median(spread) > spread.max() / 20 else 0.2
 
     def raw_features(self, sample: Sample) -> np.ndarray:

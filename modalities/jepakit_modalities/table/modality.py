@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
+from jepakit.sdk import Advice, DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_modalities.table.address import SPLITS, parse
 from jepakit_modalities.table.bundled import open_bundled
 from jepakit_modalities.table.classical import BoostedClasses, BoostedTrees
@@ -42,6 +42,12 @@ class TableModality(Modality):
         if self._raw is None and split != "test":
             self._raw = fit_raw(reader.table.columns.kinds, reader.table.cells)
         return reader
+
+    def advice(self, sample: Sample) -> Advice:
+        """Which column is to be predicted is for the user to say."""
+        if sample.label is not None:
+            return Advice()
+        return Advice(reason="no column is the label, so all are features; where one is to be predicted, say which: ::label=COLUMN")
 
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Standardised numbers, zero where missing, one column a category, and a flag a column that says what is missing."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
+from jepakit.sdk import Advice, DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_ecg.classical import WaveformBoosting, waveform
 from jepakit_ecg.leads import LEADS
 from jepakit_ecg.options import EcgOptions
@@ -16,6 +16,8 @@ from jepakit_modalities.timeseries.picture import drawn, masked
 
 SPLITS = ("train", "test", "all")
 RATE, SECONDS = 100.0, 2.56
+LONG_S = 30.0
+"""Recordings longer than this are cut before training: attention over half an hour of beats fits no memory."""
 
 
 class EcgModality(Modality):
@@ -34,6 +36,14 @@ class EcgModality(Modality):
     def resembles(self, sample: Sample) -> float:
         """It was read, so it has leads of an ECG by name."""
         return 0.9
+
+    def advice(self, sample: Sample) -> Advice:
+        """Pieces of long records."""
+        seconds = sample.streams["main"].shape[-1] / float(sample.meta["rate_hz"])
+        if seconds <= LONG_S:
+            return Advice()
+        reason = f"records of {seconds:,.0f} s are cut into pieces of ten; ::seconds=3::beats=yes gives single beats"
+        return Advice("rate=120::band=0.5:40::seconds=10", reason=reason)
 
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Millivolts, missing leads zero, at most 250 steps a lead, flattened."""

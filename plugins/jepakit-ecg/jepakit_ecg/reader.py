@@ -75,8 +75,9 @@ class EcgReader(Reader):
 
     def spec(self) -> Mapping[str, Any]:
         names = None if self.class_names is None else list(self.class_names)
+        kind = {"label_kind": "multilabel"} if np.ndim(self.records[0].label) == 1 else {}
         shared = {"kind": "ecg", "channels": len(LEADS), "channel_names": list(LEADS), "rate_hz": self.rate}
-        return shared | {"class_names": names, "count": len(self)}
+        return shared | {"class_names": names, "count": len(self)} | kind
 
     def fingerprint(self) -> str:
         return self._digest

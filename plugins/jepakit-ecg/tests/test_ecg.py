@@ -28,6 +28,23 @@ def test_order_of_leads_in_a_file_changes_nothing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
+def test_several_diagnoses_of_a_record_are_said_to_be_several(tmp_path: Path) -> None:
+    x, y = np.zeros((2, 1, 50), np.float32), np.array([[0, 1, 1], [0, 0, 0]], np.int8)
+    np.savez(tmp_path / "a.npz", x=x, y=y, ch_names=["II"], sfreq=100)
+    np.savez(tmp_path / "b.npz", x=x, y=[0, 1], ch_names=["II"], sfreq=100)
+    several, one = (MODALITY.open(str(tmp_path / name), "train") for name in ("a.npz", "b.npz"))
+    assert (several.spec()["label_kind"], several.read(0).label.tolist()) == ("multilabel", [0, 1, 1])
+    assert "label_kind" not in one.spec()
+
+
+def test_long_records_are_advised_to_be_cut(tmp_path: Path) -> None:
+    for name, steps in (("short", 1000), ("long", 10_000)):
+        np.savez(tmp_path / f"{name}.npz", x=np.zeros((1, 1, steps), np.float32), ch_names=["II"], sfreq=100)
+    short, long = (MODALITY.advice(MODALITY.open(str(tmp_path / f"{name}.npz"), "train").read(0)) for name in ("short", "long"))
+    assert (short.options, short.reason) == ("", "")
+    assert len(MODALITY.open(f"{tmp_path / 'long.npz'}::{long.options}", "train")) == 10
+
+
 def test_three_leads_leave_nine_missing() -> None:
     found = arranged(np.ones((3, 4), np.float32), ("V2", "MLII", "avf"), "test")
     assert np.flatnonzero(np.isfinite(found).all(1)).tolist() == [1, 5, 7]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
+from jepakit.sdk import Advice, DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_eeg.classical import BandPower, powers
 from jepakit_eeg.electrodes import positions
 from jepakit_eeg.options import parsed
@@ -17,6 +17,8 @@ from jepakit_eeg.recordings import load_recordings
 from jepakit_modalities.timeseries.picture import drawn, masked
 
 SPLITS = ("train", "test", "all")
+LONG_S = 30.0
+"""Recordings longer than this are cut before training."""
 NAMES, RATE, SECONDS = ("Oz", "O1", "O2", "POz", "Cz", "Fz"), 128.0, 4.0
 
 
@@ -38,6 +40,13 @@ class EegModality(Modality):
     def resembles(self, sample: Sample) -> float:
         """The share of its channels that are electrodes with a place on the head."""
         return 0.9 * float(np.isfinite(np.asarray(sample.meta["positions"], np.float64)).all(axis=-1).mean())
+
+    def advice(self, sample: Sample) -> Advice:
+        """Pieces of long recordings."""
+        seconds = sample.streams["main"].shape[-1] / float(sample.meta["rate_hz"])
+        if seconds <= LONG_S:
+            return Advice()
+        return Advice("seconds=4", reason=f"recordings of {seconds:,.0f} s are cut into pieces of four")
 
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Logarithmic power of each channel in bands of one hertz; mean over channels where their number differs between samples."""

@@ -35,7 +35,7 @@ class LidarModality(Modality):
         if len(points) < 64:
             return 0.05
         spread = np.ptp(points[:, :3].astype(np.float64), axis=0)
-        return 0.6 if 8 < spread[:2].max() < 1000 and spread[2] < spread[:2].max() / 2 else 0.05
+        return 0.75 if 8 < spread[:2].max() < 1000 and spread[2] < spread[:2].max() else 0.05
 
     def raw_features(self, sample: Sample) -> np.ndarray:
         """Logarithm of the count, highest height and mean intensity in 8 x 8 parts of the tile: (192,) float32."""

@@ -70,8 +70,13 @@ class SweepReader(Reader):
 def squares(points: np.ndarray, options: SweepOptions) -> list[tuple[float, float, float]]:
     """The tiles within reach that hold a point, in raster order; one corner of the lattice is the sensor."""
     near = points[np.abs(points[:, :2]).max(axis=1) < options.reach, :2]
-    cells = np.unique(np.floor(near / np.float32(options.tile)).astype(np.int64), axis=0)
-    return [(float(x * options.tile), float(y * options.tile), options.tile) for x, y in cells]
+    half = int(np.ceil(options.reach / options.tile)) + 1
+    cells = np.floor(near / np.float32(options.tile)).astype(np.int64) + half
+    held = np.flatnonzero(np.bincount(cells[:, 0] * 2 * half + cells[:, 1], minlength=4 * half * half))  # unique rows, by counting
+    return [
+        (float(x * options.tile), float(y * options.tile), options.tile)
+        for x, y in zip(held // (2 * half) - half, held % (2 * half) - half)
+    ]
 
 
 def within(points: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
