@@ -41,7 +41,7 @@ def value(found: Evaluation, probe: str, metric: str, row: str = "encoder") -> f
     return one.value
 
 
-@pytest.mark.parametrize("probe", ["svm", "mlp", "boosting"])
+@pytest.mark.parametrize("probe", ["svm", "boosting"])
 def test_probes_learn_digits(probe: str) -> None:
     found = run((Y > 4).astype(np.int64), probes=(probe,), folds=2, iterations=40)
     assert value(found, probe, "accuracy") > 0.75
@@ -76,11 +76,6 @@ def test_what_fits_no_numbers_is_said_to_be_left_out() -> None:
     assert {one.metric for one in found.rows} == {"r2"}
     for name in ("svm", "retrieval", "auroc"):
         assert f"{name}: left out, since it is nothing for regression." in found.notes
-
-
-def test_the_mlp_learns_numbers_of_any_size() -> None:
-    found = run(1e5 + 1e3 * X.sum(1), probes=("mlp",), metrics=("r2",))
-    assert value(found, "mlp", "r2") > 0.6
 
 
 def test_one_group_left_out_prints_every_fold_and_their_mean() -> None:
