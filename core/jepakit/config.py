@@ -59,6 +59,10 @@ class TrainSettings(Settings):
     checkpoint_minutes: float = Field(2.0, gt=0)
     keep: int = Field(2, ge=1, description="checkpoints kept, beside the best")
     on_collapse: Literal["warn", "stop"] = "warn"
+    probe_every: int = Field(
+        0, ge=0, description="steps between linear probes on labelled training samples, whose best checkpoint is kept as best; 0 = none"
+    )
+    probe_samples: int = Field(1_000, ge=10, description="training samples that these probes look at")
 
 
 class Component(BaseModel):

@@ -18,6 +18,7 @@ from jepakit.contracts import Reader
 from jepakit.data.collate import prepare
 from jepakit.data.stream import sample_rng, step_rng
 from jepakit.errors import ConfigError
+from jepakit.evaluate.during import TrainingProbe
 from jepakit.evaluate.rows import Evaluation
 from jepakit.evaluate.run import evaluate_encoder
 from jepakit.forecast import Plan, forecast
@@ -84,7 +85,8 @@ def go(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit: Em
     """The loop, with plugins and TensorBoard listening at logging cadence."""
     with closing(EventWriter(run.path, 0 if start is None else start.step)) as curves:
         heard = Listeners(host, str(run.path), curves, emit)
-        result = train_loop(config, parts, reader, run, heard, horizon=Horizon(planned_steps(config)), start=start)
+        judge = TrainingProbe(config, parts, reader) if config.train.probe_every else None
+        result = train_loop(config, parts, reader, run, heard, horizon=Horizon(planned_steps(config)), start=start, judge=judge)
     host.tell("after_run", {"run": str(run.path), "status": result.status}, warning(emit))
     return result
 

@@ -22,6 +22,7 @@ NUMBERS = (
     ("loss", "loss", ".4f"),
     ("rank", "rank", ".1f"),
     ("position_ratio", "position ratio", ".2f"),
+    ("probe", "probe", ".3f"),
     ("samples_per_s", "samples/s", ",.0f"),
 )
 """What a step shows: (key of the event, words, format)."""

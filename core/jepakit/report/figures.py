@@ -56,6 +56,12 @@ PANELS = (
         "How many directions are in use. A fall to a few is collapse; centred alone can miss it.",
     ),
     Panel(
+        "Probe",
+        {"probe": "linear probe"},
+        "Cross-validated on labelled training samples. The checkpoint of its highest value is kept as best.",
+        exact=True,
+    ),
+    Panel(
         "Spread per dimension",
         {"std": "targets", "prediction_std": "predictions", "context_std": "contexts"},
         "Close to zero means that all samples look the same to the encoder.",

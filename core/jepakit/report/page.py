@@ -157,7 +157,14 @@ def _headline(evaluation: Mapping[str, Any]) -> Line | None:
 
 def _summary(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The last state of training in a few numbers, for the strip below the verdict."""
-    wanted = (("step", "steps"), ("loss", "loss"), ("rank", "rank, centred"), ("std", "std"), ("samples_per_s", "samples/s"))
+    wanted = (
+        ("step", "steps"),
+        ("loss", "loss"),
+        ("rank", "rank, centred"),
+        ("probe", "probe"),
+        ("std", "std"),
+        ("samples_per_s", "samples/s"),
+    )
     latest = {key: record[key] for record in steps for key, _ in wanted if isinstance(record.get(key), int | float)}
     return [(title, number(float(latest[key]))) for key, title in wanted if key in latest]
 

@@ -12,6 +12,7 @@ from jepakit.run_index.kept import Kept, checkpoints_of, probed_step
 from jepakit.run_index.summary import Summary
 
 PROBED = "best cross-validated linear probe on training samples (best.json)"
+SCORED = "best linear probe on training samples while it trained"
 RANKED = "highest rank when it was saved"
 LATEST = "the latest, as none is marked best"
 
@@ -42,7 +43,7 @@ def choose(runs: Sequence[Summary]) -> Choice:
         if kept := checkpoints_of(Path(run.path)):
             marked = next((one for one in kept if one.best), None)
             probed = marked is not None and marked.step == probed_step(Path(run.path))
-            by = PROBED if probed else RANKED if marked else LATEST
+            by = PROBED if probed else LATEST if marked is None else RANKED if marked.score is None else SCORED
             return Choice(run, marked or kept[-1], _rule(len(runs), judged, ordered) + f"checkpoint: {by}", tuple(ordered))
     raise JepakitError("none of these runs has a checkpoint; train one first, `jepakit train RECIPE --data DATA`")
 

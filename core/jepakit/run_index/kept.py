@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ _NAME = re.compile(r"step-(\d+)(?:\.\d+)?", re.ASCII)
 class Kept:
     """One checkpoint. best: a probe chose it, or it had the highest rank of all that were saved. rank: as measured there.
 
-    size: in bytes.
+    size: in bytes. score: the highest of the probe so far, where one was asked while it trained.
     """
 
     step: int
@@ -25,6 +25,7 @@ class Kept:
     best: bool
     rank: float | None
     size: int
+    score: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -38,7 +39,7 @@ def checkpoints_of(run: Path) -> list[Kept]:
     marked = probed_step(run)
     if marked not in [one.step for one in kept]:
         marked = max((one.step for one in kept if one.best), default=None)
-    return [Kept(one.step, one.path, one.step == marked, one.rank, one.size) for one in kept]
+    return [replace(one, best=one.step == marked) for one in kept]
 
 
 def probed_step(run: Path) -> int | None:
@@ -58,6 +59,7 @@ def _read(path: Path) -> Kept | None:
             return None
         watch = manifest["scalars"].get("watch") or {}
         rank = (watch.get("latest") or {}).get("rank")
-        return Kept(manifest["step"], str(path), bool(manifest["best"]), rank, manifest["files"]["state"]["size"])
+        score = (manifest["scalars"].get("probe") or {}).get("score")
+        return Kept(manifest["step"], str(path), bool(manifest["best"]), rank, manifest["files"]["state"]["size"], score)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -32,6 +32,8 @@ from jepakit.train.pace import Pace
 from jepakit.train.signals import StopSignal
 
 Emit = Callable[[dict[str, Any]], None]
+Judge = Callable[[], float]
+"""How good the encoder is now by the labels of training samples, the higher the better."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +48,35 @@ class Result:
 
 @dataclass
 class Progress:
-    """What changes while a run goes on, beside weights and optimiser."""
+    """What changes while a run goes on, beside weights and optimiser. score: the highest of the probe so far, found at `scored_at`."""
 
     step: int
     horizon: Horizon
     watch: CollapseWatch
     saved: int = -1
     has_best: bool = False
+    score: float | None = None
+    scored_at: int = -1
 
 
-def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit: Emit, *, horizon: Horizon, start: State | None) -> Result:
+def train(
+    config: RunConfig,
+    parts: Parts,
+    reader: Reader,
+    run: RunFolder,
+    emit: Emit,
+    *,
+    horizon: Horizon,
+    start: State | None,
+    judge: Judge | None = None,
+) -> Result:
     """Train until the horizon, a signal, a non-finite loss or (if asked) a collapse; always leaves a checkpoint that can be resumed.
 
     Args:
         horizon: the planned number of steps; ignored when `start` is given, which carries its own.
         start: the checkpoint to go on from.
         emit: gets one event (a dict) for every logged step, checkpoint and verdict.
+        judge: asked every `train.probe_every` steps; the checkpoint of its highest answer is then the best one.
     """
     device = pick_device(config.train.device)
     jepa = parts.jepa.to(device).train()
@@ -82,11 +97,12 @@ def train(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit:
                 save(run, emit, config, jepa, optimizer, now, stream, reader)
                 raise
             now.horizon = pace.replan(now.horizon, now.step)
-            if now.step % config.train.log_every == 0 or now.step == now.horizon.total:
+            losses |= judged(config, now, judge)
+            if "probe" in losses or now.step % config.train.log_every == 0 or now.step == now.horizon.total:
                 report(run, emit, now, losses | pace.numbers(now.step, now.horizon.total, config.data.batch))
                 if stopping(config, now):
                     break
-            if pace.save_due(config.train.checkpoint_minutes) or (now.watch.is_best() and not now.has_best):
+            if pace.save_due(config.train.checkpoint_minutes) or (is_best(config, now) and (now.score is not None or not now.has_best)):
                 save(run, emit, config, jepa, optimizer, now, stream, reader)
     save(run, emit, config, jepa, optimizer, now, stream, reader)
     return verdict(run, now, stop)
@@ -118,6 +134,23 @@ def one_step(
     if now.step % config.train.log_every == 0:
         logged |= now.watch.update(now.step, detached(out), logged["loss"], total)
     return logged | {"lr": rate, "grad_norm": norm}
+
+
+def judged(config: RunConfig, now: Progress, judge: Judge | None) -> dict[str, float]:
+    """The answer of the probe where it is due, to be logged; the highest one is remembered."""
+    if judge is None or (now.step % config.train.probe_every and now.step != now.horizon.total):
+        return {}
+    score = judge()
+    if not math.isfinite(score):
+        return {}
+    if now.score is None or score > now.score:
+        now.score, now.scored_at = score, now.step
+    return {"probe": score}
+
+
+def is_best(config: RunConfig, now: Progress) -> bool:
+    """Whether there was no better encoder so far: by the probe where there is one, else by its rank."""
+    return now.scored_at == now.step if config.train.probe_every else now.watch.is_best()
 
 
 def guard(value: float, what: str, step: int, ids: list[str]) -> None:
@@ -198,7 +231,7 @@ def save(
     stream: GlobalStream,
     reader: Reader,
 ) -> None:
-    """A checkpoint of everything; marked best when the embeddings have never been richer. The first such one is saved at once."""
+    """A checkpoint of everything; marked best when there was no better one. The first such one is saved at once, with a probe each."""
     if now.saved == now.step:
         return
     tensors = checkpoint.pack_module("model", jepa) | checkpoint.pack_optimizer("optimizer", optimizer, jepa.named_parameters())
@@ -207,8 +240,9 @@ def save(
         "stream": {"seed": stream.seed, "batch": stream.batch_size, "samples": stream.n, "fingerprint": reader.fingerprint()},
         "watch": now.watch.state(),
         "plugins": run.plugins,
+        "probe": {"score": now.score, "step": now.scored_at},
     }
-    best = now.watch.is_best()
+    best = is_best(config, now)
     path = checkpoint.save(run.path, now.step, State(now.step, tensors, scalars), keep=config.train.keep, best=best)
     now.saved, now.has_best = now.step, now.has_best or best
     emit({"event": "checkpoint", "step": now.step, "path": str(path)})
@@ -228,6 +262,8 @@ def restore(
     checkpoint.unpack_optimizer("optimizer", start.tensors, optimizer, jepa.named_parameters())
     now.step, now.horizon = start.step, Horizon(**start.scalars["horizon"])
     now.watch.load(start.scalars["watch"])
+    probe = start.scalars.get("probe", {})
+    now.score, now.scored_at = probe.get("score"), probe.get("step", -1)
     now.saved = start.step
 
 
