@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from jepakit.errors import DataError
 from jepakit.report import explore, figures
@@ -93,14 +94,16 @@ def flatten(z: np.ndarray) -> tuple[np.ndarray, str] | None:
     centred = np.asarray(z, np.float64) - z.mean(axis=0, dtype=np.float64)
     if not np.abs(centred).max() > 1e-9 * max(1.0, float(np.abs(z).max())):
         return None
-    left, scale, _ = np.linalg.svd(centred, full_matrices=False)
+    with threadpool_limits(1):
+        left, scale, _ = np.linalg.svd(centred, full_matrices=False)
     components = left * scale
     if not 10 <= len(z) <= TSNE_LIMIT:
         return components[:, :2], "PCA"
     from sklearn.manifold import TSNE  # slow to import, so only a page with such a map pays for it
 
     perplexity = min(30.0, (len(z) - 1) / 3)
-    spread = TSNE(perplexity=perplexity, init="pca", random_state=TSNE_SEED, n_jobs=1).fit_transform(components[:, :50])
+    with threadpool_limits(1):  # set after the import, which brings the pool; two threads on a busy machine took five times the CPU
+        spread = TSNE(perplexity=perplexity, init="pca", random_state=TSNE_SEED, n_jobs=1).fit_transform(components[:, :50])
     return np.asarray(spread), "t-SNE"
 
 
