@@ -15,7 +15,7 @@ from jepakit.plugin_host.status import BUILT_IN, normalise
 
 @click.command()
 @click.argument("distribution", required=False)
-@click.option("--deadline", type=click.FloatRange(min=1), default=30.0, show_default=True, help="Seconds a plugin may take.")
+@click.option("--deadline", type=click.FloatRange(min=1), default=30.0, show_default=True, help="Seconds a plugin may compute.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
 def doctor(policy: Policy, distribution: str | None, deadline: float, as_json: bool) -> int:

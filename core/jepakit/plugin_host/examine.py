@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 
 from jepakit.plugin_host.footprint import TOLERATED
 
+PATIENCE = 10
+"""Deadlines that a plugin may take by the clock while it computes: on a busy machine it waits for its turn, which is no hang."""
 SLOW_SECONDS = 0.15
 """What a light module may take to import; `jepakit --help` pays it for every plugin."""
 DEBIAN = {
@@ -56,16 +59,13 @@ class Examination:
 
 
 def examine(distribution: str, version: str, entry_point: str, deadline: float) -> Examination:
-    """Imports one plugin in another process; at the deadline (in seconds) that process and all it started are killed."""
+    """Imports one plugin in another process; at the deadline (in seconds of computing) that process and all it started are killed."""
     with tempfile.TemporaryDirectory() as folder:
         report, out, err = (Path(folder) / name for name in ("report.json", "out", "err"))
-        command = [sys.executable, "-m", "jepakit.plugin_host.probe", distribution, entry_point, str(report), str(deadline)]
+        command = [sys.executable, "-m", "jepakit.plugin_host.probe", distribution, entry_point, str(report)]
         with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True)
-            try:
-                code: int | None = process.wait(deadline)
-            except subprocess.TimeoutExpired:
-                code = None
+            code = _exit_code(process, deadline)
             left = _kill_group(process)
         found: dict[str, Any] = {"imports": [], "wrong": "", "finished": False}
         if report.is_file():
@@ -77,6 +77,30 @@ def examine(distribution: str, version: str, entry_point: str, deadline: float) 
             Problem("acts", "a process that it started was still there when it was done", f"tell the authors of {distribution}")
         )
     return Examination(distribution, version, entry_point, tuple(problems), found["imports"][0]["seconds"] if found["imports"] else None)
+
+
+def _exit_code(process: subprocess.Popen[bytes], deadline: float) -> int | None:
+    """None when it hangs: it computed for the deadline, or hardly computed until then. It has said by then where it stands."""
+    start = time.monotonic()
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(deadline / 20)
+        passed = time.monotonic() - start
+        computed = _computed(process.pid, passed)
+        if computed >= deadline or passed >= PATIENCE * deadline or (passed >= deadline and computed < deadline / PATIENCE):
+            process.send_signal(signal.SIGUSR1)  # the probe answers with its stack
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            return None
+
+
+def _computed(pid: int, passed: float) -> float:
+    """Seconds of processor time that a process has had; the time that passed where the system does not tell."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return passed
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime, fields 14 and 15 of proc(5)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> bool:

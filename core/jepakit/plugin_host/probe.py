@@ -11,6 +11,7 @@ import faulthandler
 import importlib.metadata
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -130,12 +131,11 @@ def _write(report: Path, done: list[dict[str, Any]], wrong: str) -> None:
 
 
 def main() -> None:
-    """`probe DISTRIBUTION ENTRY_POINT REPORT SECONDS`; says on stderr where it stands just before the seconds are over."""
-    distribution, entry_point, report, seconds = sys.argv[1:]
+    """`probe DISTRIBUTION ENTRY_POINT REPORT`; says on stderr where it stands when SIGUSR1 asks."""
+    distribution, entry_point, report = sys.argv[1:]
     faulthandler.enable()
-    faulthandler.dump_traceback_later(max(0.1, 0.9 * float(seconds)), exit=False)
+    faulthandler.register(signal.SIGUSR1)  # sent by whoever finds that it hangs
     probe(distribution, entry_point, Path(report))
-    faulthandler.cancel_dump_traceback_later()
     found = json.loads(Path(report).read_text(encoding="utf-8"))
     Path(report).write_text(json.dumps({**found, "finished": True}), encoding="utf-8")
     sys.stdout.flush()
