@@ -67,19 +67,25 @@
       element.style.backgroundSize = `${data.columns * data.tile * zoom}px auto`;
       element.style.backgroundPosition = `${-(i % data.columns) * side}px ${-Math.floor(i / data.columns) * side}px`;
     } else {
+      element.className = "map-tile words";
       element.textContent = name(i) || data.ids[i];
     }
     element.title = `${data.ids[i]}  ${name(i)}`;
     return element;
   }
 
+  function part(kind, style, ...inside) {
+    const element = Object.assign(document.createElement(kind), { className: style });
+    element.append(...inside);
+    return element;
+  }
+
   function show(i, x, y) {
     tip.hidden = i < 0;
     if (i < 0) return;
-    const line = document.createElement("div"), row = document.createElement("div");
-    line.textContent = [name(i), data.ids[i]].filter(Boolean).join(" · ");
-    row.append(...data.near[i].map((other) => tile(other, false)));
-    tip.replaceChildren(tile(i, true), line, row);
+    const words = part("div", "map-words", part("strong", "", name(i)), part("span", "", data.ids[i]));
+    const near = part("div", "map-near", ...data.near[i].map((other) => tile(other, false)));
+    tip.replaceChildren(part("div", "map-head", ...(data.sprite ? [tile(i, true)] : []), words), near);
     tip.style.left = `${Math.max(0, Math.min(x + 14, box.clientWidth - tip.offsetWidth))}px`;
     tip.style.top = `${y + 14 + tip.offsetHeight > box.clientHeight ? Math.max(0, y - 14 - tip.offsetHeight) : y + 14}px`;
   }

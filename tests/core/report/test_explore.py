@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jepakit.report.artifacts import EmbeddingMap, save_embedding
+from jepakit.report.artifacts import EMBEDDING, EmbeddingMap, save_embedding
 from jepakit.report.explore import TILE, as_script_text, explorable, pictures_in_one, script
 from jepakit.report.page import render, write_report
 
@@ -93,3 +93,34 @@ def test_a_browser_runs_the_script_and_draws_the_points(tmp_path: Path) -> None:
     for colour in ("#1f77b4", "#ff7f0e"):  # of the two classes
         wanted = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)])
         assert (np.abs(pixels - wanted).max(-1) < 12).sum() > 15 * 10
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
+@pytest.mark.parametrize("pictures", [True, False])
+def test_pointing_at_a_sample_shows_it_with_its_neighbours(tmp_path: Path, pictures: bool) -> None:
+    assert CHROMIUM is not None
+    page = render(made_run(tmp_path) if pictures else without_pictures(made_run(tmp_path)))
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)  # else the script that moves the pointer may not run
+    move = """<script>setTimeout(() => {
+      const canvas = document.getElementById("map-canvas"), edge = canvas.getBoundingClientRect();
+      for (let x = 0; x < canvas.clientWidth && document.getElementById("map-tip").hidden; x += 8)
+        for (let y = 0; y < canvas.clientHeight && document.getElementById("map-tip").hidden; y += 8)
+          canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: edge.left + x, clientY: edge.top + y }));
+    }, 300)</script></body>"""
+    (tmp_path / "page.html").write_text(page.replace("</body>", move), encoding="utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,2600", "--virtual-time-budget=3000"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "page.html").as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
+    tip = re.search(r'<div id="map-tip"(?! hidden).*?<div class="map-near">(.*?)</div>', shown, re.DOTALL)
+    assert tip is not None, "nothing popped up"
+    assert re.search(r"<strong[^>]*>(plain|other)</strong><span[^>]*>plain/\d+</span>", tip[0])
+    assert tip[1].count("<span") == 5
+    assert ("map-tile large" in tip[0]) == pictures
+
+
+def without_pictures(run: Path) -> Path:
+    """The same run, of a kind of data that has none."""
+    with np.load(run / EMBEDDING) as kept:
+        save_embedding(run, kept["z"], kept["y"], kept["ids"].tolist(), None, kept["class_names"].tolist())
+    return run
