@@ -14,12 +14,13 @@ from jepakit.errors import DataError
 Label = Integral | Real | np.generic
 
 
-def table_of(rows: Sequence[SampleRows], start: int, *, tokens: bool) -> pa.Table:
-    """One line a sample, or one a token.
+def table_of(rows: Sequence[SampleRows], start: int, *, tokens: bool, several: bool = False) -> pa.Table:
+    """One line a sample, or one a token. several: a label is an array, one number a class or a target.
 
     Columns: row (int64, number of the sample in the data), id, group (string, null where unknown), label (float64 or int64, null
-    where there is none or it is an array), embedding (fixed-size list of float32); at token level also token (int32) and, where
-    tokens have places known on the CPU, coords (fixed-size list of float32) and channel (int64).
+    where there is none or it is an array; with `several` a fixed-size list of either), embedding (fixed-size list of float32); at
+    token level also token (int32) and, where tokens have places known on the CPU, coords (fixed-size list of float32) and channel
+    (int64).
     """
     counts = np.array([len(part.z) for part in rows])
     place = np.repeat(np.arange(len(rows)), counts)
@@ -28,7 +29,7 @@ def table_of(rows: Sequence[SampleRows], start: int, *, tokens: bool) -> pa.Tabl
         "row": pa.array(start + place, pa.int64()),
         "id": pa.array([part.id for part in owners], pa.string()),
         "group": pa.array([part.group for part in owners], pa.string()),
-        "label": label_column([part.label for part in owners], [part.id for part in rows]),
+        "label": (labels_column if several else label_column)([part.label for part in owners], [part.id for part in owners]),
     }
     if tokens:
         columns["token"] = pa.array(np.concatenate([np.arange(count) for count in counts]), pa.int32())
@@ -50,6 +51,16 @@ def matrix(values: np.ndarray) -> pa.Array:
     """(M, F) → a fixed-size list of float32 a row, without a copy."""
     flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).ravel())
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def labels_column(labels: Sequence[object], ids: Sequence[str]) -> pa.Array:
+    """Arrays of one length as fixed-size lists of int64 or float64. DataError for a sample whose label is something else."""
+    arrays = [np.asarray(label) for label in labels]
+    for array, name in zip(arrays, ids):
+        if array.shape != arrays[0].shape or array.ndim != 1 or array.dtype.kind not in "iufb":
+            raise DataError(f"the label of sample '{name}' is {array.tolist()!r}, that of '{ids[0]}' has the shape {arrays[0].shape}")
+    flat = np.concatenate(arrays)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.astype(np.int64 if flat.dtype.kind in "iub" else np.float64)), len(arrays[0]))
 
 
 def label_column(labels: Sequence[object], ids: Sequence[str]) -> pa.Array:

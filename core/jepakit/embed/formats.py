@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from jepakit import disk
 from jepakit.embed.parts import Parts
-from jepakit.errors import PluginError, UsageError
+from jepakit.errors import DataError, PluginError, UsageError
 
 SUFFIXES = (".parquet", ".npz", ".zarr")
 CHUNK_BYTES = 4 << 20
@@ -66,6 +66,8 @@ def schema_of(parts: Parts, count: int) -> pa.Schema:
     schemas = [pq.read_schema(parts.path(number)) for number in range(count)]
     found: pa.Schema = schemas[0]
     for schema in schemas[1:]:
+        if pa.types.is_fixed_size_list(schema.field("label").type) != pa.types.is_fixed_size_list(found.field("label").type):
+            raise DataError("some samples have labels of several numbers and some have none; give all of them one, or none")
         if schema.field("label").type == pa.float64():
             found = found.set(found.get_field_index("label"), schema.field("label"))
     return found
@@ -120,7 +122,7 @@ def form_of(parts: Parts, count: int, schema: pa.Schema, name: str) -> tuple[np.
     """dtype and shape behind the first axis of one column as an array; None for a column that is null throughout."""
     kind = schema.field(name).type
     if pa.types.is_fixed_size_list(kind):
-        return np.dtype(np.float32), (kind.list_size,)
+        return np.dtype(kind.value_type.to_pandas_dtype()), (kind.list_size,)
     if name in ("id", "group"):
         texts = (text for table in parts.tables(count, [name]) for text in table[name].to_pylist() if text is not None)
         longest = max(map(len, texts), default=0)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jepakit.checkpoint.pack import pack_module
 from jepakit.checkpoint.tensors import safetensors_pieces
 from jepakit.contracts import Reader
@@ -22,6 +24,8 @@ PART = 2048
 """Samples in a part: what a kill can cost, and at token level some 100 MiB of memory for 64 tokens of 192 values."""
 TOKEN_PART = 256
 """Samples in a part at token level, where a sample has many rows."""
+SEVERAL = ("multilabel", "regression")
+"""Kinds of labels that may be a row of numbers, and then stay one. Dense labels are no property of an embedding."""
 Emit = Callable[[dict[str, Any]], None]
 
 
@@ -76,7 +80,8 @@ def fill(parts: Parts, encoder: LoadedEncoder, reader: Reader, emit: Emit) -> tu
             continue
         rows = list(encoder.running.rows(reader, start, stop))
         width = rows[0].z.shape[1]
-        parts.write(number, table_of(rows, start, tokens=encoder.level == "token"))
+        several = reader.spec().get("label_kind") in SEVERAL
+        parts.write(number, table_of(rows, start, tokens=encoder.level == "token", several=several and np.ndim(rows[0].label) == 1))
         emit({"event": "embed", "samples": stop, "total": len(reader), "sentence": f"{stop:,} of {len(reader):,} samples"})
     if not width:
         width = next(iter(encoder.running.rows(reader, 0, 1))).z.shape[1]

@@ -120,6 +120,38 @@ def test_tokens_keep_their_sample_and_place(digits_run: Path, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("small_parts")
+class Several(Recorder):
+    """The first samples, each with three classes that it has or has not; one of them may be without."""
+
+    def __init__(self, inner: Reader, count: int, without: int | None = None) -> None:
+        super().__init__(inner, count)
+        self.without = without
+
+    def read(self, index: int) -> Sample:
+        flags = None if index == self.without else np.array([index % 2, 1, index % 3 == 0], dtype=np.int64)
+        return replace(self.inner.read(index), label=flags)
+
+    def spec(self) -> Mapping[str, Any]:
+        return {**self.inner.spec(), "label_kind": "multilabel"}
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("suffix", [".parquet", ".npz"])
+def test_several_classes_stay_beside_the_embedding(encoder: LoadedEncoder, tmp_path: Path, suffix: str) -> None:
+    reader, out = Several(encoder.open("bundled:digits"), 40), tmp_path / f"z{suffix}"
+    embed_to_file(encoder, reader, out, lambda event: None)
+    kept = np.array(pq.read_table(out)["label"].to_pylist()) if suffix == ".parquet" else np.load(out)["label"]
+    assert kept.dtype == np.int64
+    np.testing.assert_array_equal(kept, [reader.read(row).label for row in range(40)])
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("without", [5, 32, 35])
+def test_one_sample_without_its_classes_is_named(encoder: LoadedEncoder, tmp_path: Path, without: int) -> None:
+    with pytest.raises(DataError, match=r"the label of sample '.*' is None|give all of them one, or none"):
+        embed_to_file(encoder, Several(encoder.open("bundled:digits"), 40, without), tmp_path / "z.npz", lambda event: None)
+
+
 def test_parts_of_something_else_are_not_mixed_in(encoder: LoadedEncoder, digits_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "z.parquet"
     with pytest.raises(KeyboardInterrupt):
