@@ -15,16 +15,21 @@ PLACES = {name.upper(): number for number, name in enumerate(LEADS)} | {"MLII": 
 
 def arranged(signal: np.ndarray, names: Sequence[str], origin: str) -> np.ndarray:
     """(C, T) with named rows → (12, T) float32, NaN for leads that are not there. DataError for unknown or doubled leads."""
-    if len(names) != len(signal):
-        raise DataError(f"{origin}: {len(signal)} leads and {len(names)} names; expected one name a lead")
     out = np.full((len(LEADS), signal.shape[1]), np.nan, dtype=np.float32)
+    out[list(places(len(signal), names, origin))] = signal
+    return out
+
+
+def places(count: int, names: Sequence[str], origin: str) -> tuple[int, ...]:
+    """The row of each of `count` leads among the twelve. DataError for unknown or doubled leads."""
+    if len(names) != count:
+        raise DataError(f"{origin}: {count} leads and {len(names)} names; expected one name a lead")
     taken: dict[int, str] = {}
-    for row, name in zip(signal, names):
+    for name in names:
         place = PLACES.get(str(name).strip().upper())
         if place is None:
             raise DataError(f"{origin}: '{name}' is no lead; expected {', '.join(LEADS)} or MLII")
         if place in taken:
             raise DataError(f"{origin}: leads '{taken[place]}' and '{name}' are the same one; keep one of them")
         taken[place] = str(name)
-        out[place] = row
-    return out
+    return tuple(taken)

@@ -50,11 +50,11 @@ class EcgReader(Reader):
         for number in {place[0] for place in self.places}:
             starts = [start for other, start, _ in self.places if other == number]
             some = starts[:: -(-len(starts) // MOST_BEATS)]
-            signal = self.records[number].signal
-            leads = np.flatnonzero(np.isfinite(signal).any(axis=1))
-            beats = np.stack([signal[leads, start : start + (self.size or 2) // 2 * 2] for start in some])
-            out[number] = np.zeros((len(signal), beats.shape[2]), dtype=np.float32)
-            out[number][leads] = np.nanmedian(beats, axis=0)
+            record = self.records[number]
+            known = np.flatnonzero(np.isfinite(record.signal).any(axis=1))
+            beats = np.stack([record.signal[known, start : start + (self.size or 2) // 2 * 2] for start in some])
+            out[number] = np.zeros((len(LEADS), beats.shape[2]), dtype=np.float32)
+            out[number][[record.leads[row] for row in known]] = np.nanmedian(beats, axis=0)
         return out
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class EcgReader(Reader):
         if beat >= 0:
             meta["facts"] = intervals(record.beats, beat, self.rate)
         label = record.label if beat < 0 else int(record.classes[beat])
-        signal = np.ascontiguousarray(record.signal[:, start:stop])
+        signal = record.twelve(slice(start, stop))
         if number in self.usual:
             signal = signal - self.usual[number]
         return Sample({"main": signal}, id=f"{record.name}@{start}", label=label, group=record.group, meta=meta)
@@ -86,8 +86,8 @@ class EcgReader(Reader):
     def _digest(self) -> str:
         made = blake2b(repr((self.places[:1], self.places[-1:], len(self.places))).encode(), digest_size=16)
         for record in self.records:
-            made.update(f"{record.name} {record.signal.shape} {record.label}".encode())
-            made.update(np.ascontiguousarray(record.signal[:, ::97]).tobytes())
+            made.update(f"{record.name} {(len(LEADS), record.signal.shape[1])} {record.label}".encode())
+            made.update(record.twelve(slice(None, None, 97)).tobytes())
         return made.hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -10,7 +10,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from jepakit.sdk import DataError
-from jepakit_ecg.leads import arranged
+from jepakit_ecg.leads import LEADS, places
 from jepakit_ecg.options import EcgOptions
 from jepakit_modalities.timeseries.address import SourceOptions
 from jepakit_modalities.timeseries.files import load
@@ -34,7 +34,10 @@ DAMAGED = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeE
 
 @dataclass(frozen=True)
 class Record:
-    """signal: (12, T) float32 millivolts. beats: sample numbers of the beats, classes: their AAMI class."""
+    """signal: (L, T) float32 millivolts of the recorded leads, leads: the row of each among the twelve.
+
+    beats: sample numbers of the beats, classes: their AAMI class.
+    """
 
     name: str
     signal: np.ndarray
@@ -43,6 +46,14 @@ class Record:
     label: Any = None
     beats: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     classes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    leads: tuple[int, ...] = tuple(range(len(LEADS)))
+
+    def twelve(self, part: slice) -> np.ndarray:
+        """(12, n) float32 of a part of the record, NaN for leads that were not recorded: ten of twelve in MIT-BIH, so it is not kept."""
+        piece = self.signal[:, part]
+        out = np.full((len(LEADS), piece.shape[1]), np.nan, dtype=np.float32)
+        out[list(self.leads)] = piece
+        return out
 
 
 def load_records(path: Path, options: EcgOptions) -> tuple[list[Record], tuple[str, ...] | None]:
@@ -83,12 +94,12 @@ def from_wfdb(header: Path) -> Record:
         signal = signal * np.array([{"uv": 1e-3, "v": 1e3}.get(str(unit).lower(), 1.0) for unit in record.units], np.float32)[:, None]
     except DAMAGED as error:
         raise DataError(f"{header}: not a readable WFDB record ({' '.join(str(error).split())[:200]})") from error
-    twelve = arranged(signal, record.sig_name, str(header))
+    leads = places(len(signal), record.sig_name, str(header))
     if notes is None:
-        return Record(header.stem, twelve, float(record.fs), group=header.stem)
+        return Record(header.stem, signal, float(record.fs), group=header.stem, leads=leads)
     kept = [(place, AAMI[symbol]) for place, symbol in zip(notes.sample, notes.symbol) if symbol in AAMI]
-    places = np.array([place for place, _ in kept], dtype=np.int64)
-    return Record(header.stem, twelve, float(record.fs), header.stem, None, places, np.array([label for _, label in kept], dtype=np.int64))
+    beats, classes = np.array(kept, dtype=np.int64).reshape(-1, 2).T
+    return Record(header.stem, signal, float(record.fs), header.stem, None, beats, classes, leads)
 
 
 def from_npz(path: Path, options: EcgOptions) -> tuple[list[Record], tuple[str, ...] | None]:
@@ -103,15 +114,16 @@ def from_npz(path: Path, options: EcgOptions) -> tuple[list[Record], tuple[str, 
             known = ", ".join(names or ()) or "no names"
             raise DataError(f"{path}: keep={'+'.join(options.keep)}: labels are {known}; name their array by label=")
         rows = [row for row in rows if names[labels[row]] in options.keep]
-        places = {names.index(name): number for number, name in enumerate(options.keep)}
-        labels, names = [places.get(label) for label in labels], options.keep
+        numbers = {names.index(name): number for number, name in enumerate(options.keep)}
+        labels, names = [numbers.get(label) for label in labels], options.keep
     return [
         Record(
             found.ids[row],
-            arranged(found.arrays[row], found.channel_names, str(path)),
+            np.asarray(found.arrays[row], dtype=np.float32),
             found.rate_hz,
             found.ids[row] if found.groups is None else found.groups[row],
             None if labels is None else labels[row],
+            leads=places(len(found.arrays[row]), found.channel_names, str(path)),
         )
         for row in rows
     ], names
@@ -123,17 +135,16 @@ def prepared(record: Record, options: EcgOptions) -> Record:
     if options.band is not None:
         signal = band_passed(signal, rate, *options.band)
     if options.rate is None or options.rate == rate:
-        return Record(record.name, signal, rate, record.group, record.label, record.beats, record.classes)
+        return replace(record, signal=signal)
     beats = np.rint(record.beats * options.rate / rate).astype(np.int64)
-    leads = np.flatnonzero(np.isfinite(signal).any(axis=1))
-    moved = at_rate(signal[leads], rate, options.rate)
-    out = np.full((len(signal), moved.shape[1]), np.nan, dtype=np.float32)
-    out[leads] = moved
-    return Record(record.name, out, options.rate, record.group, record.label, beats, record.classes)
+    known = np.flatnonzero(np.isfinite(signal).any(axis=1))
+    moved = np.asarray(at_rate(signal[known], rate, options.rate), dtype=np.float32)
+    leads = tuple(record.leads[row] for row in known)
+    return replace(record, signal=moved, rate_hz=options.rate, beats=beats, leads=leads)
 
 
 def band_passed(signal: np.ndarray, rate: float, low: float, high: float) -> np.ndarray:
-    """(12, T), zero phase; missing values are bridged for the filter and missing again after it."""
+    """(L, T), zero phase; missing values are bridged for the filter and missing again after it."""
     from scipy.signal import butter, sosfiltfilt
 
     if not 0 < low < high < rate / 2:

@@ -28,6 +28,14 @@ def test_order_of_leads_in_a_file_changes_nothing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
+def test_leads_that_were_not_recorded_take_no_memory(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones((1, 2, 400), np.float32), ch_names=["V1", "II"], sfreq=100)
+    reader = MODALITY.open(f"{tmp_path / 'a.npz'}::rate=50", "train")
+    assert isinstance(reader, EcgReader)
+    assert (reader.records[0].signal.shape, reader.records[0].leads) == ((2, 200), (6, 1))
+    assert np.flatnonzero(np.isfinite(reader.read(0).streams["main"]).all(1)).tolist() == [1, 6]
+
+
 def test_several_diagnoses_of_a_record_are_said_to_be_several(tmp_path: Path) -> None:
     x, y = np.zeros((2, 1, 50), np.float32), np.array([[0, 1, 1], [0, 0, 0]], np.int8)
     np.savez(tmp_path / "a.npz", x=x, y=y, ch_names=["II"], sfreq=100)
