@@ -202,8 +202,10 @@ def test_training_and_evaluation_take_such_files(tmp_path: Path, which: str) -> 
         "evaluate.dense_tokens=8",
     ]
     assert main(["train", "image-quick", "--data", str(train), *short, "--out", str(tmp_path / "run")]) == 0
+    (tmp_path / "run" / "report" / "embedding.npz").write_bytes(b"of an evaluation before")
     assert main(["eval", str(tmp_path / "run"), "--data", str(train), "--test", str(test)]) == 0
     rows = {row["row"] for row in json.loads((tmp_path / "run" / "evaluation.json").read_text())["rows"]}
     assert rows == ({"encoder", "untrained"} | ({"raw", "classical"} if which == "several" else set()))
+    assert (tmp_path / "run" / "report" / "embedding.npz").exists() == (which == "several")
     assert main(["inspect", str(train)]) == 0
     assert main(["report", str(tmp_path / "run")]) == 0

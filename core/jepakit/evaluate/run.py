@@ -25,7 +25,7 @@ from jepakit.evaluate.labels import task_of
 from jepakit.evaluate.rows import Evaluation, FeatureSource, evaluate
 from jepakit.model.backbone import Backbone
 from jepakit.plugin_host.host import Host
-from jepakit.report.artifacts import EVALUATION, save_embedding
+from jepakit.report.artifacts import EMBEDDING, EVALUATION, save_embedding
 from jepakit.sources import has_test_split, open_source
 from jepakit.train.loop import Emit, pick_device
 
@@ -77,6 +77,7 @@ def evaluate_encoder(
             tell=lambda sentence: emit({"event": "probe", "sentence": sentence}),
         )
     disk.replace_file(out / EVALUATION, json.dumps(found.to_json(), indent=1).encode())
+    (out / EMBEDDING).unlink(missing_ok=True)  # of an evaluation on other data
     if raw is not None:
         keep_map(out, sources["encoder"], found.pooling, modality, train_reader, test_reader)
     host.tell(
