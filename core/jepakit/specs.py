@@ -14,7 +14,7 @@ Role = Literal["modality", "tokenizer", "masker", "view", "encoder", "predictor"
 ROLES: tuple[str, ...] = get_args(Role)
 API = 1
 """Version of the contract between plugins and the core; a plugin module says `API = 1`."""
-FEATURES: tuple[str, ...] = ("asides", "inner", "run-events", "teacher-phase")
+FEATURES: tuple[str, ...] = ("advice", "asides", "inner", "pretrain", "run-events", "teacher-phase")
 """What was added to the API without breaking it. A plugin module that relies on some says so, `FEATURES = ("inner",)`, and is told
 apart from a broken one by a core that lacks them."""
 
