@@ -23,7 +23,7 @@ from jepakit.evaluate.settings import EvalSettings
 
 TOLERANCE = 1e-3
 """Where the solver of the linear probe stops: ten times sklearn's default, for speed. Its effect on the values was not measured."""
-EPOCHS = (30.0, 100.0)
+EPOCHS = (10.0, 30.0, 100.0)
 """Of the MLP probe."""
 Factory = Callable[[Task, EvalSettings, int], Probe | None]
 
@@ -66,7 +66,7 @@ def mlp(task: Task, settings: EvalSettings, seed: int) -> Probe:
     """Two hidden layers; how many times they see the training rows is chosen. Few labels see each row many times anyway."""
     from jepakit.evaluate.mlp import mlp_probe
 
-    return Probe("mlp", lambda epochs, _: mlp_probe(task, epochs, seed), EPOCHS, lambda _: EPOCHS[0])
+    return Probe("mlp", lambda epochs, _: mlp_probe(task, epochs, seed), EPOCHS, lambda _: EPOCHS[1])
 
 
 def boosting(task: Task, settings: EvalSettings, seed: int) -> Probe:
