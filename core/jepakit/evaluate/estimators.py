@@ -9,11 +9,14 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 from jepakit.errors import ConfigError
@@ -29,9 +32,14 @@ Factory = Callable[[Task, EvalSettings, int], Probe | None]
 
 
 def linear(task: Task, settings: EvalSettings, seed: int) -> Probe:
-    """Logistic regression, one a label where there are several; ridge for numbers, one penalty for all of them."""
+    """Logistic regression, one a label where there are several; ridge for numbers, one penalty for all of them.
+
+    Ridge solves in double precision: columns that say nearly the same make its matrix singular in single precision.
+    """
     if task == "regression":
-        return Probe("linear", lambda a, _: Ridge(a), settings.ridge, lambda _: settings.ridge[0])
+        return Probe(
+            "linear", lambda a, _: make_pipeline(FunctionTransformer(np.float64), Ridge(a)), settings.ridge, lambda _: settings.ridge[0]
+        )
 
     def make(c: float, _: int) -> Any:
         model = LogisticRegression(C=c, max_iter=settings.iterations, tol=TOLERANCE)

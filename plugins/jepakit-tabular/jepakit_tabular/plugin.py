@@ -36,10 +36,11 @@ def tables() -> tuple[QualitySet, ...]:
         "tab_soybean": "soybean.parquet::label=target",
     }
     linear = ("evaluate.probes=[linear]", 'evaluate.poolings=["levels:flat"]')
-    changes = {"tab_california_housing": linear, "tab_soybean": ("train.steps=200", "data.batch=64", "evaluate.budgets=[5]")}
+    small = ("train.steps=200", "data.batch=64", "evaluate.budgets=[5]")
+    changes = {"tab_soybean": ("evaluate.probes=[linear]", *small)}
     return (
         *(
-            QualitySet(name, f"$JEPAKIT_DATA/{name}/{table}", f"$JEPAKIT_DATA/{name}/{table}", changes.get(name, ()))
+            QualitySet(name, f"$JEPAKIT_DATA/{name}/{table}", f"$JEPAKIT_DATA/{name}/{table}", changes.get(name, linear))
             for name, table in at.items()
         ),
         QualitySet("bundled:breast-cancer", "bundled:breast-cancer", quick=("train.steps=100",)),

@@ -125,3 +125,13 @@ def test_neighbours_never_ask_for_more_rows_than_there_are() -> None:
     for labels in (y[:12], y[:12] + 0.5):
         probe = probes(labels, EvalSettings(neighbours=(20,)))[KNN]
         assert with_all_labels(probe, x[:12], labels, test, groups=None, settings=SETTINGS, seed=0).predictions.shape == (1, 200)
+
+
+def test_ridge_solves_what_single_precision_can_not() -> None:
+    """Warnings are errors here: in float32 the matrix of two columns that say nearly the same is singular."""
+    rng = np.random.default_rng(0)
+    column = rng.normal(size=(2000, 1))
+    x = (np.concatenate((column, column), axis=1) * 30 + 1e-4 * rng.normal(size=(2000, 2))).astype(np.float32)
+    (probe,) = probes(column[:, 0], SETTINGS.model_copy(update={"probes": ("linear",)}))
+    found = with_all_labels(probe, x, column[:, 0], x, groups=None, settings=EvalSettings(ridge=(1e-3,)), seed=0)
+    assert np.abs(found.predictions[0] - column[:, 0]).max() < 1e-3
