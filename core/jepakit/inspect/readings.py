@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +62,9 @@ def readings(source: str, host: Host, only: str | None = None) -> tuple[list[Rea
     refused: list[Refusal] = []
     specs = [spec for spec in host.components("modality") if only in (None, spec.name)]
     for place in (source, *inside(source)):
+        endings = Counter(path.suffix.lower() for path in Path(place).rglob("*") if is_data(path))
         for spec in specs:
-            answer = ask(place, spec.name, load(spec.target)())
+            answer = ask(place, spec.name, load(spec.target)(), endings)
             if isinstance(answer, Reading):
                 found.append(answer)
             else:
@@ -88,12 +91,15 @@ def is_data(path: Path) -> bool:
     return path.suffix.lower() not in NO_DATA
 
 
-def ask(place: str, name: str, modality: Modality) -> Reading | Refusal:
-    """One modality about one place. Whatever it raises is its answer: readers of plugins meet files here that they were not made for."""
+def ask(place: str, name: str, modality: Modality, endings: Mapping[str, int]) -> Reading | Refusal:
+    """One modality about one place. Whatever it raises is its answer: readers of plugins meet files here that they were not made for.
+
+    endings: how many files below the place end how.
+    """
     try:
         reader: Any = modality.open(place, "all")
         sample = reader.read(0)
-        fit = float(modality.resembles(sample)) * (STRAY if is_stray(Path(place), Path(sample.id).suffix.lower()) else 1)
+        fit = float(modality.resembles(sample)) * (STRAY if is_stray(Path(sample.id).suffix.lower(), endings) else 1)
     except JepakitError as error:
         return Refusal(place, name, str(error))
     except Exception as error:  # the edge of the plugins: one that fails on strange data must not hide what the others find
@@ -101,10 +107,9 @@ def ask(place: str, name: str, modality: Modality) -> Reading | Refusal:
     return Reading(place, name, modality, reader, fit + BY_NAME * (name in words(place)) if math.isfinite(fit) else 0.0)
 
 
-def is_stray(folder: Path, suffix: str) -> bool:
-    """Whether few files below a folder end like this; never where the ending says nothing."""
-    endings = [path.suffix.lower() for path in folder.rglob("*") if is_data(path)]
-    return 0 < endings.count(suffix) < RARE * len(endings)
+def is_stray(suffix: str, endings: Mapping[str, int]) -> bool:
+    """Whether few files end like this; never where the ending says nothing."""
+    return 0 < endings.get(suffix, 0) < RARE * sum(endings.values())
 
 
 def words(path: str) -> list[str]:
