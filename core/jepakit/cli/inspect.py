@@ -60,9 +60,9 @@ def lines_of(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "labels", _labels(contents.labels)
     if contents.groups["count"]:
         yield "groups", _groups(contents.groups)
-    yield "twins", _twins(found)
+    yield "twins", _copies(found.twins.exact, found.twins.near)
     if found.leaks is not None:
-        yield "leaks", f"{found.leaks.exact} exact, {_count(found.leaks.near)} near, {found.leaks.groups} groups on both sides"
+        yield "leaks", f"{_copies(found.leaks.exact, found.leaks.near)}, {found.leaks.groups} groups on both sides"
     yield from (("warning", sentence) for sentence in found.warnings)
     if found.also:
         yield from _also(found)
@@ -135,12 +135,8 @@ def _span(seconds: float) -> str:
     return f"{seconds / 86_400:,.4g} days"
 
 
-def _twins(found: Inspection) -> str:
-    return f"{found.twins.exact} exact, {_count(found.twins.near)} near"
-
-
-def _count(number: int | None) -> str:
-    return "unknown" if number is None else str(number)
+def _copies(exact: int, near: int | None) -> str:
+    return f"{exact:,} exact" + ("" if near is None else f", {near:,} near")
 
 
 def _few(words: Sequence[str]) -> str:

@@ -82,7 +82,12 @@ def leaks_between(train: Sequence[Sample], test: Sequence[Sample], raw: tuple[np
 
 
 def raw_features(samples: Sequence[Sample], modality: Modality) -> np.ndarray | None:
-    """(M, F) float32 as the modality makes them; None where it can't, or where they are not of one length."""
+    """(M, F) float32 as the modality makes them; None where it can't, or where they are not of one length.
+
+    None for rows of a table, too: two people of one age, trade and town are no copies of one another.
+    """
+    if all(array.ndim == 1 for sample in samples for array in sample.streams.values()):
+        return None
     try:
         rows = [np.ravel(np.nan_to_num(modality.raw_features(sample))).astype(np.float32) for sample in samples]
     except (JepakitError, ValueError):

@@ -85,6 +85,7 @@ def test_a_table_without_a_label_is_asked_for_one(tmp_path: Path, host: Host) ->
     assert any("say which: ::label=COLUMN" in sentence for sentence in lines["warning"])
     assert lines["stream"] == ["main: (3) float64, one value a column"]
     assert lines["training"] == ["80 samples, batches of 256"]
+    assert lines["twins"] == ["0 exact"], "rows that differ in one number are no copies"
 
 
 def test_a_picture_among_sweeps_does_not_make_a_set_of_pictures(tmp_path: Path, host: Host) -> None:
