@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from jepakit import checkpoint
@@ -27,7 +26,7 @@ from jepakit.plugin_host.blame import attributed
 from jepakit.plugin_host.guard import guard_reader
 from jepakit.plugin_host.host import Host
 from jepakit.plugin_host.provenance import drift, missing
-from jepakit.report.artifacts import save_masks
+from jepakit.report.artifacts import framed, save_masks
 from jepakit.runs import EventWriter, RunFolder, environment, read_config, read_environment
 from jepakit.sources import open_source
 from jepakit.train.loop import Emit, Result, pick_device
@@ -189,4 +188,5 @@ def draw_masks(run: Path, config: RunConfig, parts: Parts, reader: Reader) -> No
             return
         pictures.append(picture)
         ids.append(sample.id)
-    save_masks(run, np.stack(pictures), ids)
+    if pictures:
+        save_masks(run, framed(pictures), ids)

@@ -19,6 +19,7 @@ from jepakit.config import load_config
 from jepakit.evaluate.rows import evaluate
 from jepakit.evaluate.run import check_classes, features_of, sets_of_classes
 from jepakit.plugin_host.loader import discover
+from jepakit.report.artifacts import read_masks
 from jepakit.sdk import DataError
 from jepakit_modalities.image.modality import ImageModality
 
@@ -209,3 +210,71 @@ def test_training_and_evaluation_take_such_files(tmp_path: Path, which: str) -> 
     assert (tmp_path / "run" / "report" / "embedding.npz").exists() == (which == "several")
     assert main(["inspect", str(train)]) == 0
     assert main(["report", str(tmp_path / "run")]) == 0
+
+
+def masked(folder: Path, count: int, split: str) -> Path:
+    """A csv list of collages, each cut to a size of its own, and their masks: a palette, grey, sixteen bits and .npy in turn."""
+    x, _, mask = collages(count, split)
+    rows = ["path,mask"]
+    folder.mkdir()
+    for row in range(count):
+        wide = 64 - 4 * (row % 3)
+        (folder / f"{row}.png").write_bytes(png(x[row][:, :wide]))
+        kind, cut = row % 4, mask[row][:, :wide]
+        if kind == 3:
+            np.save(folder / f"{row}.npy", cut.astype(np.int16))
+        else:
+            picture = Image.fromarray(cut.astype(np.uint16) if kind == 2 else cut)
+            if kind == 0:
+                picture.putpalette([200, 0, 0, 0, 200, 0, 0, 0, 200, 90, 90, 90])
+            picture.save(folder / f"{row}-mask.png")
+        rows.append(f"{row}.png,{row}.npy" if kind == 3 else f"{row}.png,{row}-mask.png")
+    (folder / "list.csv").write_text("\n".join(rows), encoding="utf-8")
+    return folder / "list.csv"
+
+
+def test_masks_beside_images_of_any_size_say_what_is_stored(tmp_path: Path) -> None:
+    reader = ImageModality().open(str(masked(tmp_path / "a", 8, "train")), "train")
+    _, _, mask = collages(8, "train")
+    assert reader.spec()["label_kind"] == "dense"
+    for row in range(8):
+        found = reader.read(row)
+        np.testing.assert_array_equal(found.label, mask[row][:, : found.streams["main"].shape[2]])
+    before = reader.fingerprint()
+    np.save(tmp_path / "a" / "3.npy", np.zeros((64, 64), np.int16))
+    assert ImageModality().open(str(tmp_path / "a" / "list.csv"), "train").fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "said"),
+    [
+        ("mask", "colour.png", r"a mask of mode RGB holds colours; expected a class number a pixel"),
+        ("mask", "numbers.npy", r"a float32 array of 1 channels; a mask is a 2-D array of whole numbers"),
+        ("mask", "gone.png", r"line 2: there is no image .*gone\.png"),
+        ("mask,label", "0.png,a", r"there are labels and masks; keep one of the columns"),
+    ],
+)
+def test_what_is_no_mask_is_one_sentence(tmp_path: Path, header: str, cell: str, said: str) -> None:
+    (tmp_path / "colour.png").write_bytes(png(np.zeros((64, 64, 3), np.uint8)))
+    np.save(tmp_path / "numbers.npy", np.zeros((64, 64), np.float32))
+    path = listed(tmp_path, collages(1, "train")[0], header, [cell])
+    with pytest.raises(DataError, match=said):
+        ImageModality().open(str(path), "train").read(0)
+
+
+def test_images_of_several_sizes_train_and_are_drawn(tmp_path: Path) -> None:
+    tiny = ["--set", "encoder.depth=2", "--set", "encoder.width=16", "--set", "transform.levels=[0,-1]", "--set", "data.batch=4"]
+    data = str(masked(tmp_path / "a", 6, "train"))
+    assert main(["train", "image-quick", "--data", data, "--steps", "1", *tiny, "--out", str(tmp_path / "run")]) == 0
+    found = read_masks(tmp_path / "run")
+    assert found is not None
+    assert len(found.ids) == 6
+    assert found.pictures.shape[:2] == (6, 192)
+
+
+@pytest.mark.slow
+def test_training_and_evaluation_take_masks_of_several_sizes(tmp_path: Path) -> None:
+    train, test = (masked(tmp_path / split, 24, split) for split in ("train", "test"))
+    short = ["--steps", "2", "--set", "data.batch=8", "--set", "evaluate.budgets=[]", "--set", "evaluate.probes=[linear]"]
+    assert main(["train", "image-quick", "--data", str(train), *short, "--out", str(tmp_path / "run")]) == 0
+    assert main(["eval", str(tmp_path / "run"), "--data", str(train), "--test", str(test)]) == 0

@@ -260,7 +260,8 @@ def stacked(sets: Sequence[IndexSet]) -> IndexSet:
 def labels(samples: Sequence[Sample]) -> np.ndarray | None:
     """(B,) int64 or float64, or (B, ...) for array labels; None when any sample has none.
 
-    Rows of whole numbers that differ in length (a class for every token) are padded with -1, unknown.
+    Rows of whole numbers that differ in length (a class for every token) are padded with -1, unknown. None for rasters of different
+    sizes too (a class for every pixel), which mean nothing before they are brought to tokens.
     """
     if any(sample.label is None for sample in samples):
         return None
@@ -268,6 +269,8 @@ def labels(samples: Sequence[Sample]) -> np.ndarray | None:
     if all(row.ndim == 1 and row.dtype.kind in "iu" for row in rows) and len({len(row) for row in rows}) > 1:
         longest = max(map(len, rows))
         return np.stack([np.pad(row.astype(np.int64), (0, longest - len(row)), constant_values=-1) for row in rows])
+    if all(row.ndim > 1 for row in rows) and len({row.shape for row in rows}) > 1:
+        return None
     shapes = {np.shape(sample.label): sample.id for sample in samples}
     if len(shapes) > 1:
         (ours, first), (theirs, second) = list(shapes.items())[:2]

@@ -25,7 +25,7 @@ from jepakit.evaluate.labels import task_of
 from jepakit.evaluate.rows import Evaluation, FeatureSource, evaluate
 from jepakit.model.backbone import Backbone
 from jepakit.plugin_host.host import Host
-from jepakit.report.artifacts import EMBEDDING, EVALUATION, save_embedding
+from jepakit.report.artifacts import EMBEDDING, EVALUATION, framed, save_embedding
 from jepakit.sources import has_test_split, open_source
 from jepakit.train.loop import Emit, pick_device
 
@@ -203,8 +203,6 @@ def sets_of_classes(flags: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray
 
 
 def thumbnails(pictures: list[np.ndarray], expected: int) -> np.ndarray | None:
-    """Pictures of one size, every n-th pixel of large ones; None when there are none or sizes differ."""
+    """Pictures in one array, every n-th pixel of large ones; None when there are none."""
     small = [picture[:: -(-max(picture.shape[:2]) // THUMBNAIL), :: -(-max(picture.shape[:2]) // THUMBNAIL)] for picture in pictures]
-    if len(small) != expected or len({picture.shape for picture in small}) != 1:
-        return None
-    return np.stack(small)
+    return framed(small) if small and len(small) == expected else None

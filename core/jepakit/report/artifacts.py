@@ -64,6 +64,16 @@ class EmbeddingMap:
             _check_pictures(self.pictures, len(self.z))
 
 
+def framed(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures [h,w,3] uint8 of any sizes as one array [k,H,W,3], smaller ones in the middle of white."""
+    high, wide = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
+    sheet = np.full((len(pictures), high, wide, 3), 255, dtype=np.uint8)
+    for place, picture in zip(sheet, pictures):
+        top, left = (high - picture.shape[0]) // 2, (wide - picture.shape[1]) // 2
+        place[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return sheet
+
+
 def save_masks(run: Path, pictures: np.ndarray, ids: Sequence[str]) -> Path:
     """Keep mask pictures [k,H,W,3] uint8 and their sample ids for the report; returns the file.
 

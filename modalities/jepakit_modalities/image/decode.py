@@ -23,15 +23,15 @@ KEPT = {"L": np.uint8, "RGB": np.uint8, "F": np.float32}
 """Pillow modes that are taken as they are."""
 
 
-def decode_bytes(data: bytes, name: str) -> np.ndarray:
-    """(C, H, W) from the bytes of an encoded image; `name` is what errors call it."""
+def decode_bytes(data: bytes, name: str, *, mask: bool = False) -> np.ndarray:
+    """(C, H, W) from the bytes of an encoded image, or (H, W) class numbers of a mask; `name` is what errors call it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of damaged metadata; the pixels decide
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 BUDGET.check_pixels(name, *image.size)
-                return pixels(image, name)
+                return numbers(image, name) if mask else pixels(image, name)
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not an image in one of the formats {', '.join(FORMATS)}; remove or convert it") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -53,6 +53,27 @@ def pixels(image: Image.Image, name: str) -> np.ndarray:
         image = image.convert("L" if image.mode == "LA" else "RGB")
     array = np.asarray(image)
     return array[None].copy() if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
+
+
+def numbers(image: Image.Image, name: str) -> np.ndarray:
+    """(H, W) of an open mask: what is stored at each pixel, a place in the palette where there is one."""
+    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+        raise DataError(f"{name}: a mask of mode {image.mode} holds colours; expected a class number a pixel, grey or with a palette")
+    return np.asarray(image).astype(np.int64 if image.mode.startswith("I") else np.uint8)
+
+
+def decode_mask(path: Path) -> np.ndarray:
+    """(H, W) class numbers, dtype as stored, from an image file or an .npy array."""
+    if path.suffix.lower() == ".npy":
+        found = decode_file(path)
+        if found.shape[0] != 1 or found.dtype.kind not in "iu":
+            raise DataError(f"{path}: a {found.dtype} array of {len(found)} channels; a mask is a 2-D array of whole numbers")
+        return found[0]
+    try:
+        BUDGET.check_file(path)
+        return decode_bytes(path.read_bytes(), str(path), mask=True)
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror or error})") from error
 
 
 def decode_file(path: Path) -> np.ndarray:

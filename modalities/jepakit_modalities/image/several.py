@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 
 from jepakit.sdk import DataError
+from jepakit_modalities.image.decode import decode_mask
 from jepakit_modalities.image.listing import Listing, text
 
 BETWEEN = "|"
@@ -40,6 +42,29 @@ def together(values: Sequence[Sequence[Any]], origin: str) -> tuple[np.ndarray, 
     return flags, [text(name) or "" for name in every]
 
 
+class Masks(Sequence[np.ndarray]):
+    """A class for every pixel of an image, (H, W) int64, read when asked for; -1 = unknown."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, place: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, place: slice) -> Masks: ...
+    def __getitem__(self, place: int | slice) -> np.ndarray | Masks:
+        return Masks(self.files[place]) if isinstance(place, slice) else known(decode_mask(self.files[place]))
+
+
+def known(mask: np.ndarray) -> np.ndarray:
+    """Class numbers as int64, with -1 where a mask of bytes says that it does not know."""
+    numbers = mask.astype(np.int64)
+    return np.where(numbers == VOID, -1, numbers) if mask.dtype == np.uint8 else numbers
+
+
 def with_labels(listing: Listing, y: np.ndarray, image: tuple[int, ...], origin: str) -> Listing:
     """The listing of an npz file whose y has a row or a mask an image.
 
@@ -53,8 +78,7 @@ def with_labels(listing: Listing, y: np.ndarray, image: tuple[int, ...], origin:
     if y.ndim == 2 and whole and np.isin(y, (0, 1)).all():
         return replace(listing, labels=list(y.astype(np.int64)), label_kind="multilabel")
     if y.ndim == 3 and whole and not any(side % cells for side, cells in zip(image, y.shape[1:])):
-        mask = y.astype(np.int64)
-        return replace(listing, labels=list(np.where(mask == VOID, -1, mask) if y.dtype == np.uint8 else mask), label_kind="dense")
+        return replace(listing, labels=list(known(y)), label_kind="dense")
     raise DataError(
         f"{origin}: y is {y.dtype} of shape {y.shape}; expected [N] classes or numbers, [N, L] of 0 and 1 (several classes) or of floating "
         f"point (several numbers), or [N, H, W] of whole numbers, a class for every pixel or for cells that divide {image[0]} x {image[1]}"

@@ -15,9 +15,9 @@ from jepakit_modalities.image.listing import Listing, numbered, text
 from jepakit_modalities.image.npz import open_npz
 from jepakit_modalities.image.parquet import open_parquet
 from jepakit_modalities.image.reader import ImageReader
-from jepakit_modalities.image.several import BETWEEN, COLUMN, together
+from jepakit_modalities.image.several import BETWEEN, COLUMN, Masks, together
 
-COLUMNS = ("path", "label", "group", "split")
+COLUMNS = ("path", "label", "mask", "group", "split")
 """Columns of a csv list that mean something; others are ignored."""
 
 
@@ -68,9 +68,11 @@ def printable(path: Path) -> str:
 
 
 def open_csv(path: Path, split: str) -> ImageReader:
-    """A list: column `path` (relative to the csv), and optionally `label`, `group`, `split`.
+    """A list: column `path` (relative to the csv), and optionally `label` or `mask`, `group`, `split`.
 
-    An image has several classes where a cell of `label` says a|b, or where there are columns of zeros and ones, `label:a` and `label:b`.
+    `mask` names an image of class numbers, a class a pixel. An image has several classes where a cell of `label` says a|b, or where there
+    are columns of zeros and ones, `label:a` and `label:b`.
+
     With a `split` column, only the rows of the split asked for are listed ("all": every row); classes are numbered over all rows, so
     that a number means the same in every split. Without one, all rows are that split.
     """
@@ -82,22 +84,25 @@ def open_csv(path: Path, split: str) -> ImageReader:
         raise DataError(f"{path}: column 'split' has no row '{split}', only {found}; it must say train or test")
     ids = [str(frame["path"].iloc[row]) for row in rows]
     files = [path.parent / name for name in ids]
-    for row, file in zip(rows, files):
+    masks = [path.parent / str(frame["mask"].iloc[row]) for row in rows] if "mask" in frame.columns else []
+    for row, file in zip((*rows, *rows), (*files, *masks)):
         if not file.is_file():
             raise DataError(f"{path}: line {row + 2}: there is no image {file}; paths are relative to the folder of the csv")
     listing = Listing(
         ids=ids,
-        labels=None if labels is None else [labels[row] for row in rows],
+        labels=Masks(masks) if masks else None if labels is None else [labels[row] for row in rows],
         groups=[text(frame["group"].iloc[row]) for row in rows] if "group" in frame.columns else None,
         class_names=names,
-        digest=digest([path, *files], [path.name, *ids]),
-        label_kind=kind,
+        digest=digest([path, *files, *masks], [path.name, *ids, *map(str, masks)]),
+        label_kind="dense" if masks else kind,
     )
     return ImageReader(listing, lambda index: decode_file(files[index]), origin=str(path))
 
 
 def labels_of(frame: pd.DataFrame, path: Path) -> tuple[Sequence[int | float | np.ndarray] | None, list[str] | None, str | None]:
     """Labels of all rows, names of the classes, and the kind of labels where it must be said."""
+    if "mask" in frame.columns and any(name == "label" or str(name).startswith(COLUMN) for name in frame.columns):
+        raise DataError(f"{path}: there are labels and masks; keep one of the columns, evaluations judge one kind of label")
     flags = [name for name in frame.columns if str(name).startswith(COLUMN)]
     if flags:
         for name in flags:
@@ -120,7 +125,7 @@ def labels_of(frame: pd.DataFrame, path: Path) -> tuple[Sequence[int | float | n
 def load(path: Path) -> pd.DataFrame:
     """The table of a csv list. Only an empty cell is missing: "NA" and "None" are names like any other."""
     try:
-        frame = pd.read_csv(path, dtype={"path": str, "group": str, "split": str}, keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(path, dtype={"path": str, "mask": str, "group": str, "split": str}, keep_default_na=False, na_values=[""])
     except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: not a readable csv file ({' '.join(str(error).split())})") from error
     if "path" not in frame.columns:

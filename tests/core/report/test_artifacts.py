@@ -10,10 +10,19 @@ import numpy as np
 import pytest
 
 from jepakit.errors import ContractError, DataError
-from jepakit.report.artifacts import read_embedding, read_evaluation, read_masks, read_steps, save_embedding, save_masks
+from jepakit.report.artifacts import framed, read_embedding, read_evaluation, read_masks, read_steps, save_embedding, save_masks
 
 PICTURES = np.arange(3 * 4 * 5 * 3, dtype=np.uint8).reshape(3, 4, 5, 3)
 Z = np.linspace(-1, 1, 12, dtype=np.float64).reshape(3, 4)
+
+
+def test_pictures_of_several_sizes_stand_in_the_middle_of_white() -> None:
+    found = framed([np.zeros((4, 2, 3), np.uint8), np.zeros((2, 6, 3), np.uint8)])
+    assert found.shape == (2, 4, 6, 3)
+    assert (found[0, :, 2:4] == 0).all()
+    assert (found[0, :, :2] == 255).all()
+    assert (found[1, 1:3] == 0).all()
+    assert (found[1, [0, 3]] == 255).all()
 
 
 def test_masks_come_back_as_saved(tmp_path: Path) -> None:
