@@ -9,17 +9,16 @@ import numpy as np
 
 from jepakit.sdk import Advice, DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_eeg.classical import BandPower, powers
-from jepakit_eeg.electrodes import positions
 from jepakit_eeg.options import parsed
 from jepakit_eeg.preparation import prepared
-from jepakit_eeg.reader import EegReader, Recording
+from jepakit_eeg.reader import EegReader
 from jepakit_eeg.recordings import load_recordings
+from jepakit_eeg.synthetic import AXES, dipole
 from jepakit_modalities.timeseries.picture import drawn, masked
 
 SPLITS = ("train", "test", "all")
 LONG_S = 30.0
 """Recordings longer than this are cut before training."""
-NAMES, RATE, SECONDS = ("Oz", "O1", "O2", "POz", "Cz", "Fz"), 128.0, 4.0
 
 
 class EegModality(Modality):
@@ -35,7 +34,7 @@ class EegModality(Modality):
         return EegReader(prepared(found, options), seconds=options.seconds, class_names=names)
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
-        return EegReader([flicker(seed, split, index) for index in range(count)], class_names=("13 Hz", "17 Hz", "21 Hz"))
+        return EegReader([dipole(seed, split, index) for index in range(count)], class_names=AXES)
 
     def resembles(self, sample: Sample) -> float:
         """The share of its channels that are electrodes with a place on the head."""
@@ -60,17 +59,3 @@ class EegModality(Modality):
 
     def mask_picture(self, sample: Sample, layout: Layout, plan: MaskPlan) -> np.ndarray | None:
         return masked(sample, layout, plan)
-
-
-def flicker(seed: int, split: str, index: int) -> Recording:
-    """Noise with falling spectrum and a tone of 13, 17 or 21 Hz, the class, of random phase and size; some trials have gaps."""
-    rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + (split == "test")]))
-    label, t = int(rng.integers(3)), np.arange(round(RATE * SECONDS)) / RATE
-    noise = np.cumsum(rng.normal(scale=0.3, size=(len(NAMES), len(t))), axis=1)
-    noise -= noise.mean(axis=1, keepdims=True)
-    tone = np.sin(2 * np.pi * (13 + 4 * label) * t + rng.uniform(0, 2 * np.pi))
-    signal = (noise + rng.uniform(0.5, 1.5, (len(NAMES), 1)) * tone).astype(np.float32)
-    if rng.random() < 0.5:
-        gap = int(rng.integers(len(t) - 20))
-        signal[int(rng.integers(len(NAMES))), gap : gap + 12] = np.nan
-    return Recording(f"synthetic/{split}/{index}", signal, RATE, NAMES, positions(NAMES), f"subject {index}", label)
