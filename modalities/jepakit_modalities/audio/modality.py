@@ -11,7 +11,7 @@ from jepakit_modalities.audio.address import parse
 from jepakit_modalities.audio.classical import StatisticsBaseline, small_picture
 from jepakit_modalities.audio.picture import drawn, drawn_mask
 from jepakit_modalities.audio.sources import open_address
-from jepakit_modalities.audio.synthetic import chirps
+from jepakit_modalities.audio.synthetic import colours
 
 SPLITS = ("train", "test", "all")
 LOWEST_RATE_HZ = 4_000.0
@@ -31,7 +31,7 @@ class AudioModality(Modality):
         return open_address(parse(source), split)
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
-        return chirps(count, seed, split)
+        return colours(count, seed, split)
 
     def resembles(self, sample: Sample) -> float:
         """Sound is sampled thousands of times a second; slower signals are of another kind."""

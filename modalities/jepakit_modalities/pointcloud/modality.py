@@ -11,8 +11,8 @@ from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
 from jepakit_modalities.pointcloud.classical import OccupancyBaseline, occupancy
 from jepakit_modalities.pointcloud.normal import unit_sphere
 from jepakit_modalities.pointcloud.picture import NEUTRAL, drawn, owners
-from jepakit_modalities.pointcloud.shapes import surfaces
 from jepakit_modalities.pointcloud.sources import open_path
+from jepakit_modalities.pointcloud.synthetic import slopes
 
 SPLITS = ("train", "test", "all")
 SEEN, HIDDEN = (60, 150, 230), (70, 70, 70)
@@ -32,7 +32,7 @@ class PointCloudModality(Modality):
         return open_path(Path(source).expanduser())
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
-        return surfaces(count, seed, split)
+        return slopes(count, seed, split)
 
     def resembles(self, sample: Sample) -> float:
         """Many points of three coordinates and a few values beside them, of which the coordinates spread alike."""

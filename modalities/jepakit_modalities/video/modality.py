@@ -12,7 +12,7 @@ from jepakit_modalities.image.tokenizer import full_scale
 from jepakit_modalities.image.views import resized
 from jepakit_modalities.video.classical import baseline
 from jepakit_modalities.video.sources import open_source
-from jepakit_modalities.video.synthetic import moving_spots
+from jepakit_modalities.video.synthetic import sliding_lights
 
 RAW_SIDE, RAW_FRAMES = 16, 4
 """Side and number of the frames that raw features are read from."""
@@ -32,7 +32,7 @@ class VideoModality(Modality):
         return open_source(source)
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
-        return moving_spots(count, seed, split)
+        return sliding_lights(count, seed, split)
 
     def resembles(self, sample: Sample) -> float:
         """Few channels of bytes in two axes of similar size, over time."""

@@ -1,4 +1,4 @@
-"""Made-up films with known structure: a soft spot crosses a noisy picture, and its direction is the class; no single frame tells it."""
+"""Made-up films with known structure: a light slides over a noisy picture; the axis along which it slides is the class."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ from jepakit_modalities.video.address import ClipOptions
 from jepakit_modalities.video.films import ArrayFilm
 from jepakit_modalities.video.reader import ClipReader, Films
 
-FRAMES, SIDE, SPOT, STEP = 8, 32, 3.0, 2.0
-"""Frames and pixels of a clip; radius of the spot and pixels it moves a frame. It leaves on one side and comes back on the other."""
-DIRECTIONS = (("right", 0, 1), ("left", 0, -1), ("down", 1, 0), ("up", -1, 0))
+FRAMES, SIDE = 8, 32
+"""Frames and pixels of a clip."""
+LIGHT, SHADE, GRAIN = 70.0, 20.0, 30.0
+"""Grey levels: the light at the brightest edge; spread of a still slope of brightness; noise of each pixel."""
+AXES = ("left and right", "falling diagonal", "up and down", "rising diagonal")
 
 
-def moving_spots(count: int, seed: int, split: str) -> ClipReader:
+def sliding_lights(count: int, seed: int, split: str) -> ClipReader:
     """`count` clips (1, 8, 32, 32) uint8; the same for the same (seed, split)."""
-    labels = [index % len(DIRECTIONS) for index in range(count)]
+    labels = [index % len(AXES) for index in range(count)]
     films = [
-        ArrayFilm(f"synthetic/{split}/{index}", spot(seed, 2 * index + (split == "test"), label)) for index, label in enumerate(labels)
+        ArrayFilm(f"synthetic/{split}/{index}", light(seed, 2 * index + (split == "test"), label)) for index, label in enumerate(labels)
     ]
-    names = [name for name, _, _ in DIRECTIONS]
     return ClipReader(
-        Films(films, labels, names, digest=f"spots-{seed}-{split}-{count}"), ClipOptions(frames=(FRAMES,), every=1), origin="synthetic"
+        Films(films, labels, AXES, digest=f"lights-{seed}-{split}-{count}"), ClipOptions(frames=FRAMES, every=1), origin="synthetic"
     )
 
 
-def spot(seed: int, key: int, label: int) -> np.ndarray:
-    """(8, 1, 32, 32) uint8."""
+def light(seed: int, key: int, label: int) -> np.ndarray:
+    """(8, 1, 32, 32) uint8: a slope of brightness that turns over as the light slides along its axis, one way or the other.
+
+    Over a clip every pixel is as bright on average as every other, but for a still slope of any direction, and which way the light
+    slides is chance: neither a tubelet nor the mean over tubelets tells the class. Where it grows bright and where dark does, and one
+    part of the picture tells of the others. That is what can be learned from predicting hidden parts.
+    """
     rng = np.random.Generator(np.random.Philox(key=[seed, key]))
-    _, down, right = DIRECTIONS[label]
-    start, bright = rng.uniform(0, SIDE, 2), rng.uniform(60, 120)
-    place = np.arange(SIDE)
-    film = np.full((FRAMES, 1, SIDE, SIDE), rng.uniform(60, 120)) + rng.normal(scale=8, size=(FRAMES, 1, SIDE, SIDE))
-    for number in range(FRAMES):
-        away = [np.abs((place - start[axis] - STEP * number * way + SIDE / 2) % SIDE - SIDE / 2) for axis, way in enumerate((down, right))]
-        film[number, 0] += bright * np.exp(-(away[0][:, None] ** 2 + away[1][None] ** 2) / (2 * SPOT**2))
-    return np.clip(np.rint(film), 0, 255).astype(np.uint8)
+    t, y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in (FRAMES, SIDE, SIDE)), indexing="ij")
+    angle = np.pi / len(AXES) * (label + rng.uniform(-0.3, 0.3)) + np.pi * rng.integers(2)
+    still = rng.normal(scale=SHADE, size=2)
+    film = 128 + LIGHT * t * (np.cos(angle) * x + np.sin(angle) * y) + still[0] * x + still[1] * y
+    return np.clip(np.rint(film + rng.normal(scale=GRAIN, size=film.shape)), 0, 255).astype(np.uint8)[:, None]

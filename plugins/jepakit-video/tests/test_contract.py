@@ -10,7 +10,15 @@ from jepakit.testing import PluginChecks
 
 class TestPlugin(PluginChecks):
     plugin = "jepakit-video"
-    overrides = ("encoder.width=32", "encoder.depth=2", "encoder.heads=2", "predictor.width=16", "predictor.depth=1", "predictor.heads=1")
+    overrides = (
+        "encoder.width=32",
+        "encoder.depth=2",
+        "encoder.heads=2",
+        "predictor.width=16",
+        "predictor.depth=1",
+        "predictor.heads=1",
+        "optim.lr=8e-3",  # a narrow encoder bears more, and rates made for thousands of steps teach it little in fifty
+    )
     expected_failures: ClassVar[Mapping[str, str]] = {
         "masker.covers[future]": "the last moment is never past: it is what a masker of the future can't show",
         "recipe.stop_gradient[video-vcr]": "VJ-VCR has no teacher: gradient flows into its targets, and its terms keep them apart",
