@@ -98,7 +98,7 @@ def quality(policy: Policy, names: tuple[str, ...], out: Path, quick: bool, step
 
     host = policy.host()
     if only_list:
-        listed = [{"recipe": case.recipe.name, **asdict(case.set)} for case in cases(host, names, quick)]
+        listed = [{"recipe": case.recipe.name, "set": case.set.name, **asdict(case.set)} for case in cases(host, names, quick)]
         click.echo(json.dumps(listed) if as_json else "\n".join(f"{one['recipe']:20s} {one['set']:24s} {one['data']}" for one in listed))
         return
     with open_screen(as_json) as emit:

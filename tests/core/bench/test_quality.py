@@ -63,6 +63,17 @@ def test_declared_sets_open_with_labels_and_give_a_batch(folder: str) -> None:
         assert reader.read(len(reader) - 1).label is not None
 
 
+def test_the_list_names_recipe_set_and_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "quality", "audio_fsdd", "bundled:digits", "--list"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[:2] for line in lines] == [["audio", "audio_fsdd"], ["audio-ajepa", "audio_fsdd"], ["image-quick", "bundled:digits"]]
+    assert main(["bench", "quality", "OSULeaf", "--list", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["set"] == "OSULeaf"
+    assert found["test"].endswith("OSULeaf_test.npz::length=256")
+    assert "univariate=yes" in found["pretrain"]
+
+
 def test_a_folder_of_other_options_is_not_taken_for_the_run_that_is_asked_for(tmp_path: Path) -> None:
     host = discover()
     (case,) = cases(host, ("bundled:digits",), quick=True)
