@@ -15,7 +15,7 @@ HOP = 80
 """Samples from one grain to the next; a grain is twice as long and fades in and out."""
 COLOURS = ("colour 0", "colour 45", "colour 90", "colour 135")
 """A colour is a wave over the mel scale, and its number the phase in degrees; the opposite of one is half a turn away."""
-STRENGTH, CHANCE, KNOTS = 1.5, 1.0, 11
+STRENGTH, CHANCE, KNOTS = 0.8, 1.0, 11
 """Size of the colour, and of what each grain adds to it at that many places of the spectrum, in units of the logarithm of amplitude."""
 LOUDNESS = 0.05
 
