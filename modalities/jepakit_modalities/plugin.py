@@ -113,7 +113,7 @@ SHORT_SERIES = (
     "train.steps=250",
     "data.batch=32",
     "tokenizer.norm=train",
-    "tokenizer.channels=joint",  # of one channel, the same as independent
+    "tokenizer.channels=joint",
     "views.shift=false",
     "views.scale=0",
     "optim.lr=1e-3",
@@ -130,7 +130,10 @@ SERIES_SETS = (
         for name in ("OSULeaf", "PigCVP")
     ),
     QualitySet(
-        "ItalyPowerDemand", f"{UCR}ItalyPowerDemand_train.npz", f"{UCR}ItalyPowerDemand_test.npz", (*SHORT_SERIES, "tokenizer.patch=2")
+        "ItalyPowerDemand",
+        f"{UCR}ItalyPowerDemand_train.npz",
+        f"{UCR}ItalyPowerDemand_test.npz",
+        (*SHORT_SERIES, "tokenizer.patch=2", "tokenizer.channels=independent"),
     ),
     QualitySet("BasicMotions", f"{UCR}BasicMotions_train.npz", f"{UCR}BasicMotions_test.npz", (*SHORT_SERIES, "tokenizer.patch=5")),
     QualitySet("JapaneseVowels", f"{UCR}JapaneseVowels_train.npz", f"{UCR}JapaneseVowels_test.npz", (*SHORT_SERIES, "tokenizer.patch=1")),
