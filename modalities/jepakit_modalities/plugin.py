@@ -138,6 +138,9 @@ SERIES_SETS = (
     QualitySet("BasicMotions", f"{UCR}BasicMotions_train.npz", f"{UCR}BasicMotions_test.npz", (*SHORT_SERIES, "tokenizer.patch=5")),
     QualitySet("JapaneseVowels", f"{UCR}JapaneseVowels_train.npz", f"{UCR}JapaneseVowels_test.npz", (*SHORT_SERIES, "tokenizer.patch=1")),
     QualitySet("bundled:osu-leaf", "bundled:osu-leaf", quick=("train.steps=100",)),
+    QualitySet(
+        "bundled:japanese-vowels", "bundled:japanese-vowels", changes=(*SHORT_SERIES, "tokenizer.patch=1"), quick=("train.steps=100",)
+    ),
 )
 ETT = "$JEPAKIT_DATA/ts_ett/ETTh1.csv.gz::univariate=yes::window=336::horizon=96::scaler=0:8640"
 FORECAST = QualitySet("ETTh1-96", f"{ETT}::rows=0:8640::stride=4", f"{ETT}::rows=11520:14400::stride=4", pretrain=f"{ETT}::rows=0:8640")

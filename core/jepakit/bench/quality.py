@@ -37,6 +37,11 @@ class Case:
         """What its run is called."""
         return f"{self.recipe.name}-{self.set.name.replace(':', '-')}"
 
+    @property
+    def names(self) -> set[str]:
+        """What it answers to: its recipe, its set, and `bundled` if the set comes with a package."""
+        return {self.recipe.name, self.set.name, self.set.name.partition(":")[0]}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -50,13 +55,13 @@ class Entry:
 
 
 def cases(host: Host, names: Sequence[str], quick: bool) -> list[Case]:
-    """What is to be measured, recipes by name. names: of recipes or sets, none for all. ConfigError for a name of neither."""
+    """What is to be measured, recipes by name. names: of recipes or sets, or `bundled`; none for all. ConfigError for any other name."""
     every = [Case(recipe, one) for recipe in sorted(host.recipes(), key=lambda spec: spec.name) for one in recipe.quality]
-    known = {name for case in every for name in (case.recipe.name, case.set.name)}
+    known = {name for case in every for name in case.names}
     for name in names:
         if name not in known:
             raise ConfigError(unknown_name("recipe or quality set", name, sorted(known)))
-    wanted = [case for case in every if not names or {case.recipe.name, case.set.name} & set(names)]
+    wanted = [case for case in every if not names or case.names & set(names)]
     return [case for case in wanted if case.set.quick is not None or not quick]
 
 

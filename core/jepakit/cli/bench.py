@@ -93,7 +93,7 @@ def measures(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
 def quality(policy: Policy, names: tuple[str, ...], out: Path, quick: bool, steps: int | None, only_list: bool, as_json: bool) -> None:
-    """Train and evaluate recipes on the data they name for it; NAMES of recipes or sets, all by default. Goes on where it stopped."""
+    """Train and evaluate recipes on the data they name; NAMES of recipes, sets, or bundled; all by default. Goes on where it stopped."""
     from jepakit.bench.quality import cases, markdown, run_bench, to_json
 
     host = policy.host()

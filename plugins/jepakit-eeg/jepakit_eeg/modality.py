@@ -13,7 +13,7 @@ from jepakit_eeg.options import parsed
 from jepakit_eeg.preparation import prepared
 from jepakit_eeg.reader import EegReader
 from jepakit_eeg.recordings import load_recordings
-from jepakit_eeg.synthetic import AXES, dipole
+from jepakit_eeg.synthetic import AXES, travelling
 from jepakit_modalities.timeseries.picture import drawn, masked
 
 SPLITS = ("train", "test", "all")
@@ -34,7 +34,7 @@ class EegModality(Modality):
         return EegReader(prepared(found, options), seconds=options.seconds, class_names=names)
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
-        return EegReader([dipole(seed, split, index) for index in range(count)], class_names=AXES)
+        return EegReader([travelling(seed, split, index) for index in range(count)], class_names=AXES)
 
     def resembles(self, sample: Sample) -> float:
         """The share of its channels that are electrodes with a place on the head."""

@@ -43,12 +43,16 @@ TABLES = {
 }
 """Set → its table, which has splits of its own, and the options that it is measured with."""
 
+QUICK = ("train.steps=100",)
+BUNDLED: dict[str, tuple[str, ...]] = {"breast-cancer": (), "diabetes": (), "iris": ("data.batch=32",), "wine": ("data.batch=32",)}
+"""Set of scikit-learn → its options: 150 flowers and 178 wines are less than a batch."""
+
 
 def sets() -> tuple[QualitySet, ...]:
-    """The tables, and one that ships with scikit-learn."""
+    """The tables, and those that ship with scikit-learn."""
     own = ((name, f"$JEPAKIT_DATA/{name}/{table}", changes) for name, (table, changes) in TABLES.items())
-    small = QualitySet("bundled:breast-cancer", "bundled:breast-cancer", changes=(LINEAR,), quick=("train.steps=100",))
-    return (*(QualitySet(name, source, source, changes) for name, source, changes in own), small)
+    small = (QualitySet(f"bundled:{name}", f"bundled:{name}", changes=(LINEAR, *changes), quick=QUICK) for name, changes in BUNDLED.items())
+    return (*(QualitySet(name, source, source, changes) for name, source, changes in own), *small)
 
 
 @hookimpl
