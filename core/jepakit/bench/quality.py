@@ -38,9 +38,9 @@ class Case:
         return f"{self.recipe.name}-{self.set.name.replace(':', '-')}"
 
     @property
-    def names(self) -> set[str]:
+    def names(self) -> frozenset[str]:
         """What it answers to: its recipe, its set, and `bundled` if the set comes with a package."""
-        return {self.recipe.name, self.set.name, self.set.name.partition(":")[0]}
+        return frozenset((self.recipe.name, self.set.name, self.set.name.partition(":")[0]))
 
 
 @dataclass(frozen=True)

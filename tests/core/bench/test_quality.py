@@ -32,6 +32,9 @@ def test_recipes_name_their_sets_and_quick_leaves_out_what_takes_long() -> None:
     assert {"image-tiny_imagenet20", "image-quick-bundled-photos", "image-quick-bundled-digits"} <= every
     assert "image-tiny_imagenet20" not in {case.folder for case in cases(host, (), quick=True)}
     assert {case.folder for case in cases(host, ("bundled:digits",), quick=True)} == {"image-quick-bundled-digits"}
+    shipped = {case.folder for case in cases(host, ("tiny_imagenet20", "bundled"), quick=False)}
+    assert {"image-tiny_imagenet20", "tabular-bundled-iris"} <= shipped
+    assert shipped == {"image-tiny_imagenet20"} | {folder for folder in every if "-bundled-" in folder}
     with pytest.raises(ConfigError, match="Did you mean 'bundled:digits'"):
         cases(host, ("bundled:digit",), quick=False)
 
