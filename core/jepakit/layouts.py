@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from einops import rearrange
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from jepakit.contracts.carriers import Layout
 from jepakit.errors import ContractError, DataError
@@ -45,14 +46,17 @@ def patch_counts(shape: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
     return tuple(size // side for size, side in zip(shape[-len(patch) :], patch))
 
 
-def patchify(values: Tensor, patch: Sequence[int]) -> Tensor:
+def patchify(values: Tensor, patch: Sequence[int], extent: Tensor | None = None) -> Tensor:
     """(B, C, *sizes) → (B, N, C * prod(patch)): patches in the order of `grid_layout(patch_counts(sizes, patch), ...)`.
 
-    What is left over at the end of an axis is cut off. `patch` has one side an axis of `sizes`.
+    What is left over at the end of an axis is cut off. `patch` has one side an axis of `sizes`. extent: (B, 1 + axes) true sizes, channels
+    first, of samples that were padded to one size (`Raw.extent`): each is cut by itself, with zeros behind its last patch.
     """
+    if extent is not None:
+        whole = [row[tuple(slice(size) for size in sizes)] for row, sizes in zip(values, extent.tolist())]
+        return pad_sequence([patchify(one[None], patch)[0] for one in whole], batch_first=True)
     counts = patch_counts(values.shape, patch)
     cut: tuple[Any, ...] = (..., *(slice(count * side) for count, side in zip(counts, patch)))
-    whole = values[cut]
     outer, inner = LETTERS[: len(patch)], [f"{letter}1" for letter in LETTERS[: len(patch)]]
     split = " ".join(f"({a} {b})" for a, b in zip(outer, inner))
-    return rearrange(whole, f"b c {split} -> b ({' '.join(outer)}) (c {' '.join(inner)})", **dict(zip(inner, patch)))
+    return rearrange(values[cut], f"b c {split} -> b ({' '.join(outer)}) (c {' '.join(inner)})", **dict(zip(inner, patch)))

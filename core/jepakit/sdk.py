@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from jepakit.evaluate.probe import Probe
     from jepakit.layouts import grid_layout, patch_counts, patchify
     from jepakit.memory import MemoryReader
+    from jepakit.moments import channel_moments
     from jepakit.settings import Settings
     from jepakit.targets import RawFunctionTarget
     from jepakit.targets_composed import CrossStreamTarget, MultiTarget
@@ -60,6 +61,7 @@ _LAZY = {
     "ReadBudget": "jepakit.data.budget",
     "Probe": "jepakit.evaluate.probe",
     **dict.fromkeys(("grid_layout", "patch_counts", "patchify"), "jepakit.layouts"),
+    "channel_moments": "jepakit.moments",
     "Settings": "jepakit.settings",
     "RawFunctionTarget": "jepakit.targets",
     "CrossStreamTarget": "jepakit.targets_composed",
@@ -73,7 +75,7 @@ __all__ = [
     "ASIDE", "Advice", "Batch", "Condition", "Context", "CrossStreamTarget", "Encoder", "Features", "IndexSet", "Layout", "MaskPlan",
     "MaskRequest", "Masker", "Modality", "MultiTarget", "Objective", "Predictor", "Probe", "Query", "Raw", "RawFunctionTarget",
     "ReadBudget", "Reader", "Sample", "Settings", "StepOutput", "TargetProvider", "TargetTransform", "Tokenizer", "Tokens", "ViewMaker",
-    "all_gather_rows", "answers_of", "mean_over_ranks", "parts_of", "sum_over_ranks",  # noqa: F822  # lazily, from a higher floor
+    "all_gather_rows", "answers_of", "channel_moments", "mean_over_ranks", "parts_of", "sum_over_ranks",  # noqa: F822  # lazily, from a higher floor
 ]  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from jepakit.contracts import Context, Features, IndexSet, Layout, MaskPlan, Query, Sample, Tokens
 from jepakit.contracts.roles import Encoder, Masker, MaskRequest, Modality, Objective, Predictor, Reader, Tokenizer, ViewMaker
 from jepakit.crossrank import all_gather_rows
-from jepakit.errors import UsageError
 from jepakit.layouts import grid_layout, patch_counts, patchify
 from jepakit.memory import MemoryReader
 from jepakit.testing import (
@@ -29,7 +28,6 @@ from jepakit.testing import (
     check_reader,
     check_tokenizer,
     check_view,
-    parametrize_with_checks,
     run_checks,
 )  # fmt: skip
 from jepakit.testing.objective import step_output
@@ -420,26 +418,6 @@ def test_objective_whose_ranks_do_not_meet() -> None:
     (outcome,) = [one for one in run_checks(check_objective(Lonely(), WIDTH)) if one.name == "objective.ranks"]
     assert outcome.state == "failed"
     assert "not every rank calls the same functions of jepakit.crossrank" in outcome.sentence
-
-
-def test_expected_failure_needs_a_reason() -> None:
-    with pytest.raises(UsageError, match="needs a reason"):
-        list(run_checks([Check("a.b", bad)], {"a.b": " "}))
-
-
-def test_expected_failure_of_no_check_is_an_error() -> None:
-    with pytest.raises(UsageError, match=r"Did you mean 'a\.bad'"):
-        parametrize_with_checks([Check("a.bad", bad)], {"a.bda": "reason"})
-
-
-def test_expected_failure_that_passes_is_an_error() -> None:
-    (outcome,) = run_checks([Check("a.b", lambda: None)], {"a.b": "documented"})
-    assert (outcome.state, outcome.good) == ("surprise", False)
-
-
-def test_expected_failure_that_fails_is_well() -> None:
-    (outcome,) = run_checks([Check("a.b", bad)], {"a.b": "documented"})
-    assert (outcome.state, outcome.good) == ("expected", True)
 
 
 def call_all(make: Callable[[], Iterable[Check]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,12 @@ MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "-", "expected": "expect
 @click.pass_obj
 def check(policy: Policy, plugin: str, recipes: tuple[str, ...], overrides: tuple[str, ...], fast: bool, as_json: bool) -> int:
     """Check a plugin: an installed distribution, or a single file. Ends with 1 when a check fails."""
-    from jepakit.testing import check_plugin, run_checks
+    from jepakit.testing import check_plugin, documented_failures, run_checks
 
     outcomes = []
     host = policy.host((Path(plugin),) if plugin.endswith(".py") and Path(plugin).is_file() else ())
-    for outcome in run_checks(check_plugin(plugin, overrides=overrides, recipes=recipes, host=host), fast=fast):
+    checks = check_plugin(plugin, overrides=overrides, recipes=recipes, host=host)
+    for outcome in run_checks(checks, documented_failures(plugin, host), fast=fast):
         outcomes.append(outcome)
         if not as_json:
             _print(outcome)
@@ -37,8 +39,9 @@ def check(policy: Policy, plugin: str, recipes: tuple[str, ...], overrides: tupl
     if as_json:
         click.echo(json.dumps({"plugin": plugin, "good": not bad, "checks": [outcome.to_json() for outcome in outcomes]}))
     else:
-        done = sum(outcome.state == "passed" for outcome in outcomes)
-        click.echo(f"{done} passed, {len(bad)} failed, {len(outcomes) - done - len(bad)} do not apply")
+        found = Counter(outcome.state for outcome in outcomes)
+        documented = f", {found['expected']} failed as documented" if found["expected"] else ""
+        click.echo(f"{found['passed']} passed, {len(bad)} failed{documented}, {found['skipped']} do not apply")
     return 1 if bad else 0
 
 

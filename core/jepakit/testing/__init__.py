@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jepakit.testing.learning import check_learning
     from jepakit.testing.masker import check_masker, standard_layouts
     from jepakit.testing.objective import check_objective, check_view
-    from jepakit.testing.plugin import check_plugin
+    from jepakit.testing.plugin import check_plugin, documented_failures
     from jepakit.testing.predictor import check_predictor
     from jepakit.testing.reader import check_modality, check_reader
     from jepakit.testing.recipe import check_recipe
@@ -30,7 +30,7 @@ _WHERE = {
     "learning": ("check_learning",),
     "masker": ("check_masker", "standard_layouts"),
     "objective": ("check_objective", "check_view"),
-    "plugin": ("check_plugin",),
+    "plugin": ("check_plugin", "documented_failures"),
     "predictor": ("check_predictor",),
     "reader": ("check_modality", "check_reader"),
     "recipe": ("check_recipe",),
@@ -42,7 +42,7 @@ _WHERE = {
 __all__ = [
     "Check", "Failed", "Outcome", "PluginChecks", "Skipped", "check_encoder", "check_learning", "check_masker", "check_modality",
     "check_objective", "check_plugin", "check_predictor", "check_reader", "check_recipe", "check_target", "check_tokenizer", "check_view",
-    "parametrize_with_checks", "run_checks", "standard_layouts",
+    "documented_failures", "parametrize_with_checks", "run_checks", "standard_layouts",
 ]  # fmt: skip
 
 

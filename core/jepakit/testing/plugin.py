@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,6 +93,21 @@ def find_plugin(plugin: str, overrides: tuple[str, ...] = (), recipes: tuple[str
         if status.state != "ok":
             raise PluginError(f"{status.distribution} is {status.state}: {status.reason}; {status.remedy}")
     return Subject(host, found, files, overrides, recipes)
+
+
+def documented_failures(plugin: str, host: Host | None = None) -> dict[str, str]:
+    """Check → why it is right to fail, from the constant `EXPECTED_FAILURES` of the plugin's module (docs/write_a_plugin.md).
+
+    Raises:
+        UsageError: nothing of that name is installed. PluginError: it is not fit for use, or the constant is no mapping.
+    """
+    found: dict[str, str] = {}
+    for status in find_plugin(plugin, host=host).status:
+        said = getattr(import_module(status.module), "EXPECTED_FAILURES", {})
+        if not isinstance(said, Mapping):
+            raise PluginError(f"{status.module}: EXPECTED_FAILURES must map the name of a check to a reason, it is {said!r}")
+        found.update(said)
+    return found
 
 
 def check_plugin(

@@ -10,14 +10,15 @@ import pytest
 
 from jepakit.errors import UsageError, unknown_name
 from jepakit.testing.check import Check, check_expected, run_check
-from jepakit.testing.plugin import check_plugin
+from jepakit.testing.plugin import check_plugin, documented_failures
 
 
 class PluginChecks:
     """Subclass it in a test module, and every check of the plugin is a test.
 
     plugin: a distribution, or the path of a one-file plugin. recipes: YAML files that belong to it. overrides: "key=value" each,
-    for all its recipes. expected_failures: check → why it is right to fail; an expected failure that passes is an error.
+    for all its recipes. expected_failures: check → why it is right to fail, beside those that the plugin's module documents itself; an
+    expected failure that passes is an error.
     """
 
     plugin: ClassVar[str]
@@ -27,7 +28,7 @@ class PluginChecks:
 
     def __init_subclass__(cls) -> None:
         checks = check_plugin(cls.plugin, overrides=tuple(cls.overrides), recipes=tuple(cls.recipes))
-        made = parametrize_with_checks(checks, cls.expected_failures)
+        made = parametrize_with_checks(checks, {**documented_failures(cls.plugin), **cls.expected_failures})
 
         def test_contract(self: PluginChecks, check: Callable[[], None]) -> None:
             check()

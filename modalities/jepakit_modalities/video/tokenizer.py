@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from jepakit.sdk import DataError, Layout, Raw, Sample, Settings, Tokenizer, Tokens, grid_layout, patch_counts, patchify
-from jepakit_modalities.image.tokenizer import INIT_STD, full_scale
+from jepakit.sdk import DataError, Layout, Raw, Sample, Settings, Tokenizer, Tokens, channel_moments, grid_layout, patch_counts, patchify
+from jepakit_modalities.image.tokenizer import INIT_STD, LEAST_SPREAD, full_scale, unit
 
 
 class TubeletSettings(Settings):
@@ -45,17 +45,9 @@ class TubeletTokenizer(Tokenizer):
 
     def fit(self, samples: Sequence[Sample]) -> None:
         """Mean and standard deviation of each channel over the finite pixels of all clips."""
-        total, squares, count = (np.zeros(self.channels) for _ in range(3))
-        for sample in samples:
-            clip = np.asarray(sample.streams["main"], dtype=np.float64) / full_scale(sample.streams["main"].dtype)
-            known = np.isfinite(clip)
-            clip = np.where(known, clip, 0.0)
-            total += clip.sum(axis=(1, 2, 3))
-            squares += np.square(clip).sum(axis=(1, 2, 3))
-            count += known.sum(axis=(1, 2, 3))
-        mean = total / np.maximum(count, 1)
+        mean, spread = channel_moments((unit(sample.streams["main"]) for sample in samples), self.channels)
         self.mean.copy_(torch.from_numpy(mean))
-        self.std.copy_(torch.from_numpy(np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-8))))
+        self.std.copy_(torch.from_numpy(np.maximum(spread, LEAST_SPREAD)))
 
     def layout(self, sample: Sample, stream: str) -> Layout | None:
         shape = sample.streams[stream].shape
@@ -70,24 +62,11 @@ class TubeletTokenizer(Tokenizer):
     def forward(self, raw: Raw) -> Tokens:
         if raw.coords is None or raw.valid is None or raw.channel is None:
             raise ValueError("the tubelet tokenizer needs a batch with layouts")
-        patches = self._ragged(raw) if raw.extent is not None else self._patches(raw.values)
+        shift, scale = self.mean[:, None, None, None], self.std[:, None, None, None]
+        pixels = (raw.values.float() / full_scale(raw.values.dtype) - shift) / scale
+        patches = patchify(pixels, self.box, raw.extent)
         x = self.proj(patches.to(self.proj.weight.dtype))
         return Tokens(x, raw.coords, raw.valid, raw.channel, grid=raw.grid, order=raw.order)
 
     def continuous(self, raw: Raw) -> Raw:
         return replace(raw, values=raw.values.float() / full_scale(raw.values.dtype))
-
-    def _patches(self, clips: Tensor) -> Tensor:
-        """(B, C, T, H, W) as stored → (B, N, C * t * p * p) float32, standardised."""
-        shift, scale = self.mean[:, None, None, None], self.std[:, None, None, None]
-        return patchify((clips.float() / full_scale(clips.dtype) - shift) / scale, self.box)
-
-    def _ragged(self, raw: Raw) -> Tensor:
-        """Clips of different sizes: each is cut by itself, short ones padded with zeros behind their last tubelet."""
-        assert raw.extent is not None
-        assert raw.coords is not None
-        out = raw.values.new_zeros((len(raw.values), raw.coords.shape[1], self.proj.in_features), dtype=torch.float32)
-        for row, (clip, size) in enumerate(zip(raw.values, raw.extent.tolist())):
-            patches = self._patches(clip[None, :, : size[1], : size[2], : size[3]])[0]
-            out[row, : len(patches)] = patches
-        return out

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jepakit.sdk import DataError, Layout, MaskPlan, Modality, Reader, Sample
-from jepakit_audio.band import BEATS, RATE_HZ, STEMS, piece
+from jepakit_audio.band import COLOURS, RATE_HZ, STEMS, piece
 from jepakit_modalities.audio.modality import AudioModality
 from jepakit_modalities.audio.reader import AudioReader, Clip
 from jepakit_modalities.image.listing import Listing
@@ -31,9 +31,8 @@ class StemsModality(Modality):
 
     def synthetic(self, count: int, seed: int, split: str = "train") -> Reader:
         ids = [f"synthetic/{split}/{index}" for index in range(count)]
-        labels = [index % len(BEATS) for index in range(count)]
-        names = [f"rhythm {number}" for number in range(len(BEATS))]
-        listing = Listing(ids, labels, class_names=names, digest=f"band-{seed}-{split}-{count}")
+        labels = [index % len(COLOURS) for index in range(count)]
+        listing = Listing(ids, labels, class_names=list(COLOURS), digest=f"band-{seed}-{split}-{count}")
         return AudioReader(listing, partial(played, seed, split == "test"), origin="synthetic")
 
     def resembles(self, sample: Sample) -> float:

@@ -9,9 +9,8 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
-from jepakit.sdk import ConfigError, Raw, RawFunctionTarget, Settings
+from jepakit.sdk import ConfigError, Raw, RawFunctionTarget, Settings, patchify
 from jepakit_sar.gradient import gradient_maps
-from jepakit_sar.patches import patches
 
 if TYPE_CHECKING:
     from jepakit.sdk import TargetTransform
@@ -44,7 +43,7 @@ class PatchedMaps:
         values = raw.values.float() if self.settings.once else self.maps(raw)
         if self.settings.standardise:
             values = standardised(values)
-        return patches(values, raw.extent, self.patch)
+        return patchify(values, (self.patch, self.patch), raw.extent)
 
     def once(self, amplitude: np.ndarray) -> np.ndarray:
         """(C, H, W) amplitude → (C * radii, H, W) float16."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from einops import rearrange, reduce
+from einops import reduce
 from pydantic import Field
 from torch import Tensor, nn
 
-from jepakit.sdk import DataError, Layout, Raw, Sample, Settings, Tokenizer, Tokens
-from jepakit_sar.patches import patches
+from jepakit.sdk import DataError, Layout, Raw, Sample, Settings, Tokenizer, Tokens, channel_moments, grid_layout, patch_counts, patchify
 
 INIT_STD = 0.02
 """Truncated normal, as all linear layers of the encoder (I-JEPA, arXiv 2301.08243, appendix A)."""
@@ -57,22 +55,20 @@ class SarTokenizer(Tokenizer):
 
     def fit(self, samples: Sequence[Sample]) -> None:
         """Mean and standard deviation of each channel over all pixels that have data, after the logarithm if there is one."""
-        average, _ = moments(samples, self.channels, lambda image: image)
+        average, _ = channel_moments((sample.streams["main"] for sample in samples), self.channels)
         self.floor.copy_(torch.from_numpy(np.maximum(average * FLOOR, 1e-30)))
-        floor = self.floor.double().numpy()[:, None, None]
-        change = (lambda image: np.log(np.maximum(image, 0.0) + floor)) if self.log else (lambda image: image)
-        mean, spread = moments(samples, self.channels, change)
+        mean, spread = channel_moments((self._seen(sample.streams["main"]) for sample in samples), self.channels)
         self.mean.copy_(torch.from_numpy(mean))
         self.std.copy_(torch.from_numpy(np.maximum(spread, 1e-8)))
 
     def layout(self, sample: Sample, stream: str) -> Layout | None:
         image = sample.streams[stream]
-        rows, columns = image.shape[1] // self.patch, image.shape[2] // self.patch
+        rows, columns = patch_counts(image.shape, (self.patch, self.patch))
         if not rows or not columns:
             raise DataError(
                 f"{sample.id}: {image.shape[1]} x {image.shape[2]} pixels hold no patch of {self.patch}; set tokenizer.patch lower"
             )
-        whole = grid_layout(rows, columns)
+        whole = grid_layout((rows, columns), self.axes)
         if image.dtype.kind != "f":
             return whole
         known = np.isfinite(image[:, : rows * self.patch, : columns * self.patch]).all(axis=0)
@@ -84,13 +80,17 @@ class SarTokenizer(Tokenizer):
     def forward(self, raw: Raw) -> Tokens:
         if raw.coords is None or raw.valid is None or raw.channel is None:
             raise ValueError("the patch tokenizer needs a batch with layouts")
-        pixels = patches(self.scaled(raw.values), raw.extent, self.patch)
+        pixels = patchify(self.scaled(raw.values), (self.patch, self.patch), raw.extent)
         x = self.proj(pixels.to(self.proj.weight.dtype))
         return Tokens(x, raw.coords, raw.valid, raw.channel, grid=raw.grid, order=raw.order)
 
     def continuous(self, raw: Raw) -> Raw:
         """Amplitudes as float32, in the unit that they are stored in."""
         return replace(raw, values=raw.values.float())
+
+    def _seen(self, image: np.ndarray) -> np.ndarray:
+        """(C, H, W) amplitudes → what is standardised."""
+        return np.log(np.maximum(image, 0.0) + self.floor.double().numpy()[:, None, None]) if self.log else image
 
     def scaled(self, images: Tensor) -> Tensor:
         """(B, C, H, W) amplitudes → float32, standardised, 0 where there are no data."""
@@ -99,31 +99,3 @@ class SarTokenizer(Tokenizer):
             values = torch.log(values.clamp_min(0.0) + self.floor[:, None, None])
         values = (values - self.mean[:, None, None]) / self.std[:, None, None]
         return torch.nan_to_num(values, nan=0.0) if images.is_floating_point() else values
-
-
-def moments(samples: Sequence[Sample], channels: int, change: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel over the finite pixels of all samples, after `change`."""
-    total, squares, count = (np.zeros(channels) for _ in range(3))
-    for sample in samples:
-        image = change(np.asarray(sample.streams["main"], dtype=np.float64))
-        known = np.isfinite(image)
-        values = np.where(known, image, 0.0)
-        total += values.sum(axis=(1, 2))
-        squares += np.square(values).sum(axis=(1, 2))
-        count += known.sum(axis=(1, 2))
-    mean = total / np.maximum(count, 1)
-    return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0))
-
-
-@lru_cache(maxsize=256)
-def grid_layout(rows: int, columns: int) -> Layout:
-    """The layout of a full grid in raster order; the same object for the same size, so that a batch of one size is seen to be one."""
-    place = np.indices((rows, columns), dtype=np.float32)
-    count = rows * columns
-    return Layout(
-        coords=np.ascontiguousarray(rearrange(place, "k h w -> (h w) k")),
-        valid=np.ones(count, dtype=bool),
-        channel=np.zeros(count, dtype=np.int16),
-        axes=("y", "x"),
-        grid=(rows, columns),
-    )

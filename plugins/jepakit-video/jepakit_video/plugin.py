@@ -5,6 +5,11 @@ from __future__ import annotations
 from jepakit.sdk import API as API
 from jepakit.sdk import CommandSpec, ComponentSpec, RecipeSpec, hookimpl
 
+EXPECTED_FAILURES = {
+    "masker.covers[future]": "the last moment is never past: it is what a masker of the future can't show",
+    "recipe.stop_gradient[video-vcr]": "VJ-VCR has no teacher: gradient flows into its targets, and its terms keep them apart",
+}
+
 
 @hookimpl
 def register_components() -> list[ComponentSpec]:

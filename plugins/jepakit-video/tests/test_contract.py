@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from jepakit.testing import PluginChecks
 
 
@@ -19,7 +16,3 @@ class TestPlugin(PluginChecks):
         "predictor.heads=1",
         "optim.lr=8e-3",  # a narrow encoder bears more, and rates made for thousands of steps teach it little in fifty
     )
-    expected_failures: ClassVar[Mapping[str, str]] = {
-        "masker.covers[future]": "the last moment is never past: it is what a masker of the future can't show",
-        "recipe.stop_gradient[video-vcr]": "VJ-VCR has no teacher: gradient flows into its targets, and its terms keep them apart",
-    }
