@@ -49,11 +49,11 @@ def patch_counts(shape: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
 def patchify(values: Tensor, patch: Sequence[int], extent: Tensor | None = None) -> Tensor:
     """(B, C, *sizes) → (B, N, C * prod(patch)): patches in the order of `grid_layout(patch_counts(sizes, patch), ...)`.
 
-    What is left over at the end of an axis is cut off. `patch` has one side an axis of `sizes`. extent: (B, 1 + axes) true sizes, channels
-    first, of samples that were padded to one size (`Raw.extent`): each is cut by itself, with zeros behind its last patch.
+    What is left over at the end of an axis is cut off. `patch` has one side an axis of `sizes`. extent: (B, 1 + axes) true sizes,
+    behind the channels, of samples that were padded to one size (`Raw.extent`): each is cut by itself, with zeros behind its last patch.
     """
     if extent is not None:
-        whole = [row[tuple(slice(size) for size in sizes)] for row, sizes in zip(values, extent.tolist())]
+        whole = [row[(..., *map(slice, sizes[1:]))] for row, sizes in zip(values, extent.tolist())]
         return pad_sequence([patchify(one[None], patch)[0] for one in whole], batch_first=True)
     counts = patch_counts(values.shape, patch)
     cut: tuple[Any, ...] = (..., *(slice(count * side) for count, side in zip(counts, patch)))
