@@ -5,12 +5,6 @@ from __future__ import annotations
 from jepakit.sdk import API as API
 from jepakit.sdk import CommandSpec, ComponentSpec, QualitySet, RecipeSpec, hookimpl
 
-EXPECTED_FAILURES = {
-    "recipe.learns[lidar]": "fifty steps teach it nothing: .251 (untrained .257) on made-up streets, three seeds; on other made-up "
-    "tiles, one seed each: ramps, at four times the rate, .477 (.471); shared offsets of height and brightness, with eight times "
-    "the agreement too, .480 (.457)",
-}
-
 
 @hookimpl
 def register_components() -> list[ComponentSpec]:
