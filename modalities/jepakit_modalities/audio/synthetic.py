@@ -35,13 +35,18 @@ def coloured(seed: int, is_test: bool, index: int) -> Clip:
     than classes do, one grain tells little. What they share is what can be learned from predicting some pieces from others.
     """
     rng = np.random.Generator(np.random.Philox(key=[seed, 2 * index + is_test]))
-    grains = int(rng.uniform(*SECONDS) * RATE_HZ) // HOP
+    count = int(rng.uniform(*SECONDS) * RATE_HZ) // HOP
     angle = np.pi / len(COLOURS) * (index % len(COLOURS) + rng.uniform(-0.3, 0.3)) + np.pi * rng.integers(2)
+    return (LOUDNESS * grains(rng, angle, count)).astype(np.float32)[None], RATE_HZ
+
+
+def grains(rng: np.random.Generator, angle: float, count: int) -> np.ndarray:
+    """(T,) that many grains of noise, each with a spectrum of its own, which all have the colour of the angle in common."""
     place = np.array([mel(hertz) for hertz in np.fft.rfftfreq(2 * HOP, 1 / RATE_HZ)]) / mel(RATE_HZ / 2)
-    own = np.array([np.interp(place, np.linspace(0, 1, KNOTS), knots) for knots in rng.normal(scale=CHANCE, size=(grains, KNOTS))])
+    own = np.array([np.interp(place, np.linspace(0, 1, KNOTS), knots) for knots in rng.normal(scale=CHANCE, size=(count, KNOTS))])
     tones = rng.normal(size=(2, *own.shape)) * np.exp(own + STRENGTH * np.cos(2 * np.pi * place - angle))
     sounds = np.fft.irfft(tones[0] + 1j * tones[1], 2 * HOP) * np.hanning(2 * HOP)
-    clip = np.zeros((grains + 1, HOP))
-    clip[:-1] += sounds[:, :HOP]
-    clip[1:] += sounds[:, HOP:]
-    return (LOUDNESS * clip).astype(np.float32).reshape(1, -1), RATE_HZ
+    overlapped = np.zeros((count + 1, HOP))
+    overlapped[:-1] += sounds[:, :HOP]
+    overlapped[1:] += sounds[:, HOP:]
+    return overlapped.reshape(-1)
