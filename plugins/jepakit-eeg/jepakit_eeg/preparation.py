@@ -13,6 +13,7 @@ from jepakit.sdk import DataError
 from jepakit_eeg.alignment import aligned
 from jepakit_eeg.options import EegOptions
 from jepakit_eeg.reader import Recording
+from jepakit_eeg.room import by_channel
 from jepakit_eeg.whitening import whitened
 from jepakit_modalities.timeseries.recordings import at_rate, bridged
 
@@ -23,7 +24,7 @@ def prepared(recordings: Sequence[Recording], options: EegOptions) -> list[Recor
     if options.band is not None:
         out = [replace(one, signal=band_passed(one, *options.band)) for one in out]
     if options.rate is not None:
-        out = [replace(one, signal=at_rate(one.signal, one.rate_hz, options.rate), rate_hz=options.rate) for one in out]
+        out = [at_another_rate(one, options.rate) for one in out]
     if options.align != "none":
         out = aligned(out, options.align)
     if options.whiten:
@@ -49,22 +50,31 @@ def band_passed(recording: Recording, low: float, high: float) -> np.ndarray:
     sections = butter(4, (low, high), "bandpass", fs=recording.rate_hz, output="sos")
     if recording.signal.shape[1] <= 3 * (2 * len(sections) + 1):
         raise DataError(f"{recording.name}: {recording.signal.shape[1]} samples are too few to filter; leave out ::band")
-    clean = sosfiltfilt(sections, bridged(recording.signal), axis=1)
-    return np.where(np.isfinite(recording.signal), clean, np.nan).astype(np.float32)
+    return by_channel(recording.signal, lambda row, _: np.where(np.isfinite(row), sosfiltfilt(sections, bridged(row), axis=1), np.nan))
+
+
+def at_another_rate(recording: Recording, rate: float) -> Recording:
+    """Every electrode resampled."""
+    return replace(recording, signal=by_channel(recording.signal, lambda row, _: at_rate(row, recording.rate_hz, rate)), rate_hz=rate)
 
 
 def standardised(recordings: Sequence[Recording]) -> list[Recording]:
     """Every electrode minus its mean, over its spread, both over all samples of its subject; by name, so montages may differ."""
     sums: dict[tuple[str, str], Any] = {}
     for one in recordings:
-        for name, row in zip(one.channels, one.signal.astype(np.float64)):
-            known = row[np.isfinite(row)]
+        for name, row in zip(one.channels, one.signal):
+            known = row[np.isfinite(row)].astype(np.float64)
             part = np.array([len(known), known.sum(), np.square(known).sum()])
             sums[one.group, name] = part + sums.get((one.group, name), 0.0)
     out = []
     for one in recordings:
         count, total, square = np.array([sums[one.group, name] for name in one.channels]).T[..., None]
         mean = total / np.maximum(count, 1)
-        spread = np.sqrt(np.maximum(square / np.maximum(count, 1) - mean**2, 0.0))
-        out.append(replace(one, signal=((one.signal - mean) / np.maximum(spread, 1e-12)).astype(np.float32), units="1"))
+        spread = np.maximum(np.sqrt(np.maximum(square / np.maximum(count, 1) - mean**2, 0.0)), 1e-12)
+        out.append(replace(one, signal=scaled(one.signal, mean, spread), units="1"))
     return out
+
+
+def scaled(signal: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """(C, T) minus mean (C, 1), over spread (C, 1)."""
+    return by_channel(signal, lambda row, number: (row - mean[number]) / spread[number])

@@ -14,6 +14,7 @@ from jepakit_eeg.electrodes import measured, positions
 from jepakit_eeg.matfile import check_matfile
 from jepakit_eeg.options import EegOptions
 from jepakit_eeg.reader import Recording
+from jepakit_eeg.room import pieces, room
 from jepakit_modalities.timeseries.address import SourceOptions
 from jepakit_modalities.timeseries.files import load
 
@@ -62,8 +63,10 @@ def one_file(file: Path, name: str) -> Recording:
             simplefilter("ignore")  # MNE warns of much that it repairs
             import mne
 
-            raw = mne.io.read_raw(file, verbose="ERROR").pick("eeg").load_data(verbose="ERROR")
-            signal = (np.asarray(raw.get_data(), dtype=np.float64) * 1e6).astype(np.float32)
+            raw = mne.io.read_raw(file, verbose="ERROR").pick("eeg")
+            signal = room(len(raw.ch_names), raw.n_times)
+            for part in pieces(raw.n_times):
+                signal[:, part] = raw.get_data(start=part.start, stop=part.stop) * 1e6
             places = np.array([channel["loc"][:3] for channel in raw.info["chs"]], dtype=np.float64).reshape(len(signal), 3)
             names, rate = tuple(str(one) for one in raw.ch_names), float(raw.info["sfreq"])
     except Exception as error:  # MNE raises that very class, among two dozen others, for what it does not know

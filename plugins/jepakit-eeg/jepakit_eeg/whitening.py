@@ -14,6 +14,7 @@ import numpy as np
 
 from jepakit.sdk import DataError
 from jepakit_eeg.reader import Recording
+from jepakit_eeg.room import by_channel
 from jepakit_modalities.timeseries.recordings import bridged
 
 FLOOR = 1e-3
@@ -41,13 +42,17 @@ def power(one: Recording) -> np.ndarray:
     window = round(one.rate_hz)
     if one.signal.shape[1] < window:
         raise DataError(f"{one.name}: {one.signal.shape[1] / one.rate_hz:g} s long; whitening needs a second at least")
-    return np.asarray(welch(bridged(one.signal), one.rate_hz, nperseg=window, axis=1)[1])
+    rows = (bridged(one.signal[number : number + 1]) for number in range(len(one.signal)))
+    return np.concatenate([welch(row, one.rate_hz, nperseg=window, axis=1)[1] for row in rows])
 
 
 def divided(one: Recording, gain: np.ndarray) -> np.ndarray:
     """(C, T) float32, the signal over gain (C, F), given at F even steps up to half the rate; missing values stay missing."""
     length = one.signal.shape[1]
     place = np.linspace(0, gain.shape[1] - 1, length // 2 + 1)
-    curves = np.stack([np.interp(place, np.arange(gain.shape[1]), row) for row in np.maximum(gain, 1e-12)])
-    clean = np.fft.irfft(np.fft.rfft(bridged(one.signal), axis=1) / curves, n=length, axis=1)
-    return np.where(np.isfinite(one.signal), clean, np.nan).astype(np.float32)
+
+    def flattened(row: np.ndarray, number: int) -> np.ndarray:
+        curve = np.interp(place, np.arange(gain.shape[1]), np.maximum(gain[number], 1e-12))
+        return np.where(np.isfinite(row), np.fft.irfft(np.fft.rfft(bridged(row), axis=1) / curve, n=length, axis=1), np.nan)
+
+    return by_channel(one.signal, flattened)
