@@ -133,7 +133,7 @@ SERIES_SETS = (
         "ItalyPowerDemand",
         f"{UCR}ItalyPowerDemand_train.npz",
         f"{UCR}ItalyPowerDemand_test.npz",
-        (*SHORT_SERIES, "tokenizer.patch=2", "tokenizer.channels=independent"),
+        (*SHORT_SERIES, "train.steps=60", "tokenizer.patch=2", "tokenizer.channels=independent"),
     ),
     QualitySet("BasicMotions", f"{UCR}BasicMotions_train.npz", f"{UCR}BasicMotions_test.npz", (*SHORT_SERIES, "tokenizer.patch=5")),
     QualitySet("JapaneseVowels", f"{UCR}JapaneseVowels_train.npz", f"{UCR}JapaneseVowels_test.npz", (*SHORT_SERIES, "tokenizer.patch=1")),
