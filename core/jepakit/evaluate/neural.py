@@ -18,14 +18,13 @@ from jepakit.evaluate.labels import Task
 class Plan:
     """How long and how fast: AdamW, batches of rows drawn with replacement, the rate falling to zero by a cosine.
 
-    steps: rows that are fitted on → optimiser steps. decay: weight decay. members: networks whose outputs are averaged.
+    steps: rows that are fitted on → optimiser steps. decay: weight decay.
     """
 
     steps: Callable[[int], int]
     batch: int
     rate: float
     decay: float
-    members: int = 1
 
 
 class NeuralProbe:
@@ -46,7 +45,8 @@ class NeuralProbe:
         targets = self._targets(y, numbers)
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(self.seed)
-            self._members = [self._trained(x, targets, member) for member in range(self.plan.members)]
+            self._model = self.network(x.shape[-1], max(len(self.classes_), 1))
+            self._train(x, targets)
         return self
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -71,21 +71,21 @@ class NeuralProbe:
             return torch.from_numpy(np.searchsorted(self.classes_, y))
         return torch.from_numpy(numbers if self.task == "multilabel" else (numbers - self._mean) / self._std)
 
-    def _trained(self, x: np.ndarray, targets: Tensor, member: int) -> nn.Module:
+    def _train(self, x: np.ndarray, targets: Tensor) -> None:
         loss_of: Any = {"classification": F.cross_entropy, "multilabel": F.binary_cross_entropy_with_logits}.get(self.task, F.mse_loss)
-        rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, len(x)], dtype=np.uint64), counter=[0, 0, 0, member]))
-        model = self.network(x.shape[-1], max(len(self.classes_), 1)).train()
-        optimiser = torch.optim.AdamW(model.parameters(), lr=self.plan.rate, weight_decay=self.plan.decay, fused=True)
+        rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, len(x)], dtype=np.uint64)))
+        optimiser = torch.optim.AdamW(self._model.parameters(), lr=self.plan.rate, weight_decay=self.plan.decay, fused=True)
         steps = self.plan.steps(len(x))
         falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        self._model.train()
         for _ in range(steps):
             rows = rng.integers(len(x), size=min(self.plan.batch, len(x)))
-            loss = loss_of(model(self._standardised(x[rows])), targets[rows])
+            loss = loss_of(self._model(self._standardised(x[rows])), targets[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             falling.step()
-        return model.eval()
+        self._model.eval()
 
     def _standardised(self, x: np.ndarray) -> Tensor:
         return (torch.from_numpy(x.astype(np.float32)) - self._shift) / self._scale
@@ -93,11 +93,8 @@ class NeuralProbe:
     def _outputs(self, x: np.ndarray) -> np.ndarray:
         size = self.plan.batch
         with torch.inference_mode():
-            parts = [self._averaged(self._standardised(x[start : start + size])) for start in range(0, len(x), size)]
+            parts = [self._model(self._standardised(x[start : start + size])) for start in range(0, len(x), size)]
         return np.asarray(torch.cat(parts).numpy())
-
-    def _averaged(self, x: Tensor) -> Tensor:
-        return torch.stack([member(x) for member in self._members]).mean(0)
 
 
 def feature_scale(x: np.ndarray) -> tuple[Tensor, Tensor]:

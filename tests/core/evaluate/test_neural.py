@@ -8,7 +8,7 @@ import torch
 
 from jepakit.evaluate.estimators import FACTORIES
 from jepakit.evaluate.labels import Task
-from jepakit.evaluate.mlp import LEAST_STEPS, MEMBERS, mlp_probe
+from jepakit.evaluate.mlp import LEAST_STEPS, mlp_probe
 from jepakit.evaluate.neural import feature_scale
 from jepakit.evaluate.settings import EvalSettings
 
@@ -46,15 +46,6 @@ def test_the_same_for_the_same_seed_and_the_generator_of_others_untouched() -> N
     assert (one == same).all()
     assert not np.allclose(one, other)
     assert (torch.random.get_rng_state() == before).all()
-
-
-def test_outputs_are_the_mean_of_members_that_differ() -> None:
-    x, y = np.random.default_rng(0).normal(size=(2, 60, 5)).astype(np.float32)
-    probe = mlp_probe("regression", 1.0, 0).fit(x, y[:, 0])
-    alone = [member(probe._standardised(x)).detach().numpy() for member in probe._members]
-    assert len(alone) == MEMBERS
-    assert all(np.abs(alone[0] - other).max() > 0.01 for other in alone[1:])
-    np.testing.assert_allclose(probe.decision_function(x), np.mean(alone, axis=0), atol=1e-6)
 
 
 def test_more_samples_take_more_steps_and_few_take_enough() -> None:
