@@ -94,6 +94,8 @@ def from_wfdb(header: Path) -> Record:
         signal = signal * np.array([{"uv": 1e-3, "v": 1e3}.get(str(unit).lower(), 1.0) for unit in record.units], np.float32)[:, None]
     except DAMAGED as error:
         raise DataError(f"{header}: not a readable WFDB record ({' '.join(str(error).split())[:200]})") from error
+    if not (np.isfinite(record.fs) and record.fs > 0):
+        raise DataError(f"{header}: {record.fs} samples a second; expected a rate above 0")
     leads = places(len(signal), record.sig_name, str(header))
     if notes is None:
         return Record(header.stem, signal, float(record.fs), group=header.stem, leads=leads)

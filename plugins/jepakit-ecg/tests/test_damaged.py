@@ -67,6 +67,14 @@ def test_whole_records_agree(tmp_path: Path, write: Callable[[Path], str]) -> No
     assert np.isnan(signal[[0, *range(2, 6), *range(7, 12)]]).all()
 
 
+def test_a_rate_of_zero_is_named(tmp_path: Path) -> None:
+    source = wfdb_16(tmp_path)
+    header = tmp_path / "r.hea"
+    header.write_text(header.read_text().replace("r 2 100 ", "r 2 0 ", 1))
+    with pytest.raises(DataError, match=r"r\.hea: 0.* samples a second; expected a rate above 0"):
+        MODALITY.open(source, "train")
+
+
 @pytest.mark.parametrize("write", [npz, wfdb_16, wfdb_212, wfdb_flac], ids=lambda write: write.__name__)
 def test_damaged_records_give_only_data_errors(tmp_path: Path, write: Callable[[Path], str]) -> None:
     source = write(tmp_path)
