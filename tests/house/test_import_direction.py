@@ -18,6 +18,7 @@ FLOORS = (
     (
         "contracts",
         "layouts",
+        "moments",
         "memory",
         "crossrank",
         "measures",
