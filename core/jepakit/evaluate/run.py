@@ -149,8 +149,8 @@ class Embed(nn.Module):
 def features_of(config: RunConfig, parts: Parts, train: Reader, test: Reader | None) -> FeatureSource:
     """Frozen features of both splits under all poolings, in float32 whatever the run was trained in.
 
-    Rounding to bfloat16 takes digits from a trained encoder and gives an untrained one steps to read intensities by: on held-out windows
-    of bundled:photos it was worth three points to the untrained encoder and half a point to the trained one.
+    Rounding to bfloat16 does not treat encoders alike: on held-out training windows of bundled:photos it was worth 2.6 points to the
+    untrained one and half a point to the trained one (docs/results.md, "image-quick on the bundled sets").
     """
     device = pick_device(config.train.device)
     module = Embed(chosen_backbone(config, parts)).to(device).eval()

@@ -1,4 +1,4 @@
-"""No mask: everything is seen. For systems that compare views or predict one stream from another (LeJEPA, Stem-JEPA)."""
+"""No mask: everything is seen. For recipes that compare views or predict one stream from another."""
 
 from __future__ import annotations
 
