@@ -28,14 +28,20 @@ def balanced_accuracy(counts: np.ndarray, truth: np.ndarray, prediction: np.ndar
 
 
 def macro_f1(counts: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Mean over the classes that occur (in truth or prediction), or over the labels, of 2 tp / (true + predicted)."""
+    """Mean over the classes that occur (in truth or prediction), or over the labels, of 2 tp / (true + predicted).
+
+    A resample that happens to lack a class in its truth is not judged by it: whole groups are drawn, and where a class is one group, a
+    single wrong prediction of it would count as none of it found.
+    """
     if truth.ndim == 1:
         classes = np.union1d(truth, prediction)
         truth, prediction = truth[:, None] == classes, prediction[:, None] == classes
     true, predicted = truth.astype(counts.dtype), prediction.astype(counts.dtype)
-    both, total = counts @ (true * predicted), counts @ true + counts @ predicted
-    share = np.divide(2 * both, total, out=np.zeros_like(total), where=total > 0).sum(1)
-    return np.asarray(share / np.maximum((total > 0).sum(1), 1))
+    both, found = counts @ (true * predicted), counts @ true
+    total = found + counts @ predicted
+    judged = np.where(truth.any(axis=0), found > 0, total > 0)
+    share = np.divide(2 * both, total, out=np.zeros_like(total), where=judged).sum(1)
+    return np.asarray(share / np.maximum(judged.sum(1), 1))
 
 
 def mse(counts: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:

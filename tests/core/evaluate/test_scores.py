@@ -25,6 +25,18 @@ def test_metrics_equal_scikit_learn_on_every_resample() -> None:
         assert r2(one, number, near)[0] == pytest.approx(r2_score(number[drawn], near[drawn]))
 
 
+def test_a_class_that_a_resample_of_groups_lacks_is_not_held_against_it() -> None:
+    rng = RNG(2)
+    truth = np.repeat(np.arange(10), 30)
+    guess = np.where(rng.random(300) < 0.8, truth, rng.integers(10, size=300))
+    counts = resample_counts(300, 400, seed=0, groups=truth)
+    whole = macro_f1(np.ones((1, 300)), truth, guess)[0]
+    assert whole == pytest.approx(f1_score(truth, guess, average="macro"))
+    low, high = np.quantile(macro_f1(counts, truth, guess), (0.025, 0.975))
+    assert low < whole < high
+    assert macro_f1(counts, truth, guess).mean() == pytest.approx(whole, abs=0.03)
+
+
 def test_resamples_are_draws_with_replacement_keyed_by_seed() -> None:
     counts = resample_counts(50, 200, seed=3)
     np.testing.assert_allclose(counts.sum(1), 50)
