@@ -113,6 +113,17 @@ def test_forecast_windows_keep_the_split_of_dates(tmp_path: Path) -> None:
     assert max(train.read(index).streams["main"].max() for index in range(len(train))) < 60
 
 
+def test_forecast_windows_that_overlap_are_one_group_and_groups_that_a_file_names_stay(tmp_path: Path) -> None:
+    columns = {"u": np.arange(100.0), "v": -np.arange(100.0), "who": ["one"] * 50 + ["two"] * 50}
+    pd.DataFrame(columns).to_csv(tmp_path / "a.csv", index=False)
+    windows = "::univariate=yes::window=10::horizon=5"
+    reader = MODALITY.open(f"{tmp_path}/a.csv::channels=u+v{windows}", "train")
+    groups = {(sample.id.rsplit("@")[-1], sample.group) for sample in map(reader.read, range(len(reader)))}
+    assert groups == {(str(begin), f"a/a@{begin // 15}") for begin in range(86)}
+    long = MODALITY.open(f"{tmp_path}/a.csv::layout=long::series=who::group=who{windows}", "train")
+    assert {sample.group for sample in map(long.read, range(len(long)))} == {"one", "two"}
+
+
 @pytest.mark.parametrize("channels", ["joint", "independent"])
 @pytest.mark.parametrize("norm", ["train", "instance", "centre", "none"])
 def test_tokenizer_keeps_its_promises(channels: str, norm: str) -> None:

@@ -26,8 +26,8 @@ from jepakit.evaluate.settings import EvalSettings
 
 TOLERANCE = 1e-3
 """Where the solver of the linear probe stops: ten times sklearn's default, for speed. Its effect on the values was not measured."""
-EPOCHS = (10.0, 30.0, 100.0)
-"""Of the MLP probe."""
+EPOCHS = (3.0, 10.0, 30.0, 100.0)
+"""Of the MLP probe. Fitted on 22,000 rows of Adult, 3 were better than 10 (.864, .862); on 10,800 of California housing 30 were best."""
 Factory = Callable[[Task, EvalSettings, int], Probe | None]
 
 
@@ -74,7 +74,7 @@ def mlp(task: Task, settings: EvalSettings, seed: int) -> Probe:
     """Two hidden layers; how many times they see the training rows is chosen. Few labels see each row many times anyway."""
     from jepakit.evaluate.mlp import mlp_probe
 
-    return Probe("mlp", lambda epochs, _: mlp_probe(task, epochs, seed), EPOCHS, lambda _: EPOCHS[1])
+    return Probe("mlp", lambda epochs, _: mlp_probe(task, epochs, seed), EPOCHS, lambda _: EPOCHS[2], climbs=True)
 
 
 def boosting(task: Task, settings: EvalSettings, seed: int) -> Probe:

@@ -116,7 +116,11 @@ def choose(probe: Probe, x: np.ndarray, labels: np.ndarray, *, groups: np.ndarra
     """The option of best cross-validated score, the first of equals; the middle one when training rows are too few to split."""
     if len(probe.grid) == 1:
         return probe.grid[0]
-    scores = [cross_validated(probe, option, x, labels, groups=groups, settings=settings, seed=seed) for option in probe.grid]
+    scores: list[float] = []
+    for option in probe.grid:
+        scores.append(cross_validated(probe, option, x, labels, groups=groups, settings=settings, seed=seed))
+        if probe.climbs and len(scores) > 1 and scores[-1] < scores[-2]:
+            break
     return probe.grid[len(probe.grid) // 2] if np.isnan(scores).any() else probe.grid[int(np.argmax(scores))]
 
 

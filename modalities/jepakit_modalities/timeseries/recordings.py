@@ -123,11 +123,15 @@ def scaled(found: Recordings, start: int, stop: int) -> Recordings:
     return replace(found, arrays=arrays)
 
 
-def windowed(found: Recordings, window: int, stride: int, horizon: int, rows: tuple[int, int] | None) -> Recordings:
+def windowed(
+    found: Recordings, window: int, stride: int, horizon: int, rows: tuple[int, int] | None, *, by_stretch: bool = False
+) -> Recordings:
     """Pieces of `window` steps; with a horizon, the label is the future after each, minus the mean of the piece, flattened.
 
     rows: first and last step of the futures (of the pieces, without a horizon). The past of a future may lie before them, as usual
-    for long-horizon forecasting. Views, no copies.
+    for long-horizon forecasting. by_stretch: the group of a piece is the stretch of window + horizon steps that it begins in, since
+    pieces that overlap say nearly the same: cross-validation that parted them would choose penalties that are too small, and
+    intervals that took them for independent would be too narrow. Views, no copies.
     """
     arrays: list[np.ndarray] = []
     ids: list[str] = []
@@ -140,7 +144,8 @@ def windowed(found: Recordings, window: int, stride: int, horizon: int, rows: tu
             piece = array[:, begin : begin + window]
             arrays.append(piece)
             ids.append(f"{found.ids[number]}@{begin}")
-            groups.append(found.ids[number] if found.groups is None else found.groups[number])
+            group = found.ids[number] if found.groups is None else found.groups[number]
+            groups.append(f"{group}@{begin // (window + horizon)}" if by_stretch else group)
             if horizon:
                 future = array[:, begin + window : begin + window + horizon]
                 labels.append((future - np.nanmean(piece, axis=1, keepdims=True)).astype(np.float64).ravel())

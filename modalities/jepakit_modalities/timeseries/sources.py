@@ -30,6 +30,7 @@ def opened(path: str, split: str, options: SourceOptions) -> Recordings:
 
 def asked(found: Recordings, options: SourceOptions) -> Recordings:
     """What the options ask for, in the order: channels, rate and length, scaler, single channels, windows."""
+    by_stretch = options.horizon > 0 and found.groups is None
     if options.channels:
         found = chosen(found, options.channels)
     found = resampled(found, rate=options.rate, length=options.length)
@@ -38,7 +39,7 @@ def asked(found: Recordings, options: SourceOptions) -> Recordings:
     if options.univariate:
         found = univariate(found)
     if options.window is not None:
-        found = windowed(found, options.window, options.stride, options.horizon, options.rows)
+        found = windowed(found, options.window, options.stride, options.horizon, options.rows, by_stretch=by_stretch)
     return found
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
 
 from jepakit.evaluate.probes import Probe, choose, cross_validated, preparation, prepared, probes, with_all_labels, with_few_labels
 from jepakit.evaluate.settings import EvalSettings
@@ -86,6 +89,20 @@ def test_the_first_of_the_best_options_is_chosen_on_a_subsample_and_fitted_on_al
     assert fitted.option == 2.0
     assert seen[-1] == 600
     assert max(seen[:-1]) < 400
+
+
+def test_options_that_grow_dearer_are_tried_until_one_does_worse() -> None:
+    x, y = digits()
+    tried: list[float] = []
+
+    def make(option: float, rows: int) -> Any:
+        tried.append(option)
+        return KNeighborsClassifier(int(option))
+
+    climbing = Probe("climbing", make, (1.0, 150.0, 2.0), lambda _: 1.0, climbs=True)
+    assert choose(climbing, x, y, groups=None, settings=SETTINGS, seed=0) == 1.0
+    assert set(tried) == {1.0, 150.0}
+    assert len(tried) == 2 * SETTINGS.folds
 
 
 def test_too_few_rows_to_split_take_the_middle_option() -> None:
