@@ -31,7 +31,10 @@ LINEAR, MLP = "evaluate.probes=[linear]", "evaluate.probes=[mlp]"
 FLAT, ALL_LABELS = "evaluate.poolings=[flat]", "evaluate.budgets=[]"
 TABLES = {
     "tab_california_housing": ("california_housing.parquet::label=median_house_value", (LINEAR, "evaluate.max_fit_rows=15000")),
-    "tab_adult": ("adult.parquet::label=income", (MLP, FLAT, ALL_LABELS)),
+    "tab_adult": (
+        "adult.parquet::label=income",
+        (MLP, FLAT, ALL_LABELS, "evaluate.max_fit_rows=30000", "tokenizer.sigma=1.0", "tokenizer.count=48"),
+    ),
     "tab_higgs7k": (
         "higgs7k.parquet::label=signal",
         (LINEAR, FLAT, ALL_LABELS, "evaluate.metrics=[auroc,accuracy]", "train.steps=120", "data.batch=128"),
