@@ -187,5 +187,8 @@ def register_recipes() -> list[RecipeSpec]:
 
 @hookimpl
 def register_commands() -> list[CommandSpec]:
-    """Closed loops."""
-    return [CommandSpec("control", f"{SERIES}.closed_loop:control", "Balance a cart-pole with what a run predicts.")]
+    """Closed loops, and a look at clouds."""
+    return [
+        CommandSpec("control", f"{SERIES}.closed_loop:control", "Balance a cart-pole with what a run predicts."),
+        CommandSpec("view", f"{POINTS}.viewer:view", "Look at a point cloud, in a window or as a file."),
+    ]
