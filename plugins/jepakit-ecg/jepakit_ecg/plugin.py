@@ -15,7 +15,9 @@ def register_components() -> list[ComponentSpec]:
     ]
 
 
-MITBIH = "$JEPAKIT_DATA/ecg_mitbih::rate=120::band=0.5:40::seconds=3::beats=yes"
+CINC = "$JEPAKIT_DATA/ecg_cinc2021_12lead/ecg12_250hz.npz"
+ONE_SECOND = "rate=120::band=0.5:40::seconds=1"
+MITBIH = f"$JEPAKIT_DATA/ecg_mitbih::{ONE_SECOND}::beats=yes"
 BEATS = QualitySet(
     "ecg_mitbih-beats",
     f"{MITBIH}::every=6::split=DS1",
@@ -27,10 +29,14 @@ BEATS = QualitySet(
         "evaluate.poolings=[mean,mean+std,flat]",
         "evaluate.strengths=[0.003,0.03]",
         "evaluate.iterations=100",
+        "train.steps=400",
+        "data.batch=256",
+        "masker.length=[2,6]",
+        "views={name: ecg-leads, drop: 0.5, scale: 0.3, noise: 0.02}",
     ),
-    pretrain=f"{MITBIH}::split=DS1::every=2",
+    pretrain=f"$JEPAKIT_DATA/ecg_mitbih,{CINC}::{ONE_SECOND}::split=DS1::balance=even",
 )
-CINC, TEN_SECONDS = "$JEPAKIT_DATA/ecg_cinc2021_12lead/ecg12_250hz.npz", "rate=100::band=0.5:40::seconds=10"
+TEN_SECONDS = "rate=100::band=0.5:40::seconds=10"
 FOLDS = (
     "data.batch=48",
     "evaluate.split=leave-one-group-out",
