@@ -11,6 +11,7 @@ import numpy as np
 
 from jepakit.sdk import DataError, ReadBudget
 from jepakit_eeg.electrodes import measured, positions
+from jepakit_eeg.fif import check_fif
 from jepakit_eeg.matfile import check_matfile
 from jepakit_eeg.options import EegOptions
 from jepakit_eeg.reader import Recording
@@ -58,6 +59,8 @@ def one_file(file: Path, name: str) -> Recording:
     BUDGET.check_file(file)
     if file.suffix.lower() == ".set":
         check_matfile(file)
+    if file.suffix.lower() == ".fif":
+        check_fif(file)
     try:
         with catch_warnings(), np.errstate(all="ignore"):
             simplefilter("ignore")  # MNE warns of much that it repairs

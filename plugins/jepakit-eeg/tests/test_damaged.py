@@ -87,6 +87,16 @@ def test_whole_files_agree(tmp_path: Path) -> None:
         assert np.isfinite(sample.meta["positions"]).all()
 
 
+def test_tags_that_lead_back_end_in_one_sentence(tmp_path: Path) -> None:
+    path = fif(tmp_path)
+    data = bytearray(path.read_bytes())
+    second = 16 + int.from_bytes(data[8:12], "big")
+    data[second + 12 : second + 16] = second.to_bytes(4, "big")
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="its tags lead back to byte 36"):
+        MODALITY.open(str(path), "train")
+
+
 @pytest.mark.parametrize("write", [npz, edf, fif, brainvision, eeglab], ids=lambda write: write.__name__)
 def test_damaged_files_give_only_data_errors(tmp_path: Path, write: Callable[[Path], Path]) -> None:
     path = write(tmp_path)
