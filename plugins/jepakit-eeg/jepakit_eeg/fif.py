@@ -23,7 +23,7 @@ def check_fif(file: Path) -> None:
             if len(head) < HEADER.size:
                 return
             _, _, size, link = HEADER.unpack(head)
-            position = link if link > 0 else position + HEADER.size + max(size, 0)
-            if link < 0 or size < 0:
+            position = link if link > 0 else position + HEADER.size + size
+            if link < 0 or position < 0:
                 return
     raise DataError(f"{file}: not a readable FIF file (its tags lead back to byte {position}); it is damaged, take another copy")
