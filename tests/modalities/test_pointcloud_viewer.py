@@ -53,6 +53,13 @@ def test_without_a_screen_one_sentence_says_what_to_do(cloud: Path, monkeypatch:
     assert "add --out FILE.png" in run(cloud)
 
 
+def test_without_open3d_a_picture_is_offered(cloud: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "open3d", None)
+    said = run(cloud)
+    assert said.startswith("view: a window needs open3d")
+    assert said.endswith("--out FILE.png")
+
+
 def test_what_cannot_be_shown_is_named(cloud: Path, tmp_path: Path) -> None:
     assert "--number 1, but it holds 1" in run(cloud, "--number", 1)
     assert "expected one of .png" in run(cloud, "--out", tmp_path / "a.gif")

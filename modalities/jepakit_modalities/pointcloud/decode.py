@@ -128,13 +128,13 @@ def load_open3d(path: Path) -> ModuleType:
         import open3d
     except ModuleNotFoundError as error:
         raise DataError(
-            f"{path}: {path.suffix} {MISSING}" + ("" if error.name == "open3d" else f" completely (no '{error.name}')")
+            f"{path}: {path.suffix or 'a window'} {MISSING}" + ("" if error.name == "open3d" else f" completely (no '{error.name}')")
         ) from error
     except (ImportError, OSError) as error:
         missing = "libusb-1.0-0" if ctypes.util.find_library("usb-1.0") is None else "libgl1 libgomp1"
         raise DataError(
-            f"{path}: {path.suffix} needs open3d, which can't be loaded ({error}). On Debian and Ubuntu: apt install {missing}; "
-            "or convert the file to .npy, .bin or .las, which need no open3d"
+            f"{path}: {path.suffix or 'a window'} needs open3d, which can't be loaded ({error}). On Debian and Ubuntu: "
+            f"apt install {missing}; or convert the file to .npy, .bin or .las, which need no open3d"
         ) from error
     module: ModuleType = open3d
     return module

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -79,13 +80,21 @@ def show(points: np.ndarray, columns: Sequence[str], title: str, out: Path | Non
         except OSError as error:
             raise DataError(f"{out}: can't be written ({error.strerror or error})") from error
         return
-    open3d = load_open3d(out or Path("window.view"))
+    open3d = library(out)
     cloud = as_open3d(open3d, points, columns, painted)
     with open3d.utility.VerbosityContextManager(open3d.utility.VerbosityLevel.Error):
         if out is not None and not open3d.io.write_point_cloud(str(out), cloud):
             raise DataError(f"{out}: can't be written; give a folder that exists and may be written to")
         if out is None and not opened(open3d, cloud, title):
             raise DataError("no window can be opened here; add --out FILE.png for a picture, or --out FILE.ply to look at it elsewhere")
+
+
+def library(out: Path | None) -> ModuleType:
+    """open3d; DataError that also says what needs none."""
+    try:
+        return load_open3d(out or Path("view"))
+    except DataError as error:
+        raise DataError(f"{error}. A picture needs no open3d: --out FILE.png") from error
 
 
 def as_open3d(open3d: Any, points: np.ndarray, columns: Sequence[str], painted: np.ndarray) -> Any:
