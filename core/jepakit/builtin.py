@@ -29,7 +29,7 @@ _COMPONENTS = (
     _spec("masker", "complement", "maskers.complement:ComplementMasker", "ComplementSettings", "all that another masker hides"),
     _spec("masker", "full", "maskers.full:FullMasker", "FullSettings", "nothing is hidden"),
     _spec("encoder", "transformer", "model.encoder:TransformerEncoder", "EncoderSettings", "pre-norm ViT over tokens"),
-    _spec("predictor", "transformer", "model.predictor:TransformerPredictor", "PredictorSettings", "context and mask tokens in a row"),
+    _spec("predictor", "transformer", "model.predictor:TransformerPredictor", "TransformerSettings", "context and mask tokens in a row"),
     _spec("predictor", "cross", "model.predictor_cross:CrossPredictor", "CrossSettings", "queries attend to the context only"),
     _spec("predictor", "pointwise", "model.predictor_pointwise:PointwisePredictor", "PointwiseSettings", "an MLP on every token"),
     _spec("target", "ema", "targets:EmaTarget", "EmaSettings", "a moving average of the context encoder"),

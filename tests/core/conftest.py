@@ -15,7 +15,7 @@ from jepakit.engine import train
 from jepakit.jepa import Jepa, Term
 from jepakit.model.backbone import Backbone
 from jepakit.model.encoder import EncoderSettings, TransformerEncoder
-from jepakit.model.predictor import PredictorSettings, TransformerPredictor
+from jepakit.model.predictor import TransformerPredictor, TransformerSettings
 from jepakit.model.predictor_cross import CrossPredictor, CrossSettings
 from jepakit.objectives import SmoothL1, SmoothL1Settings
 from jepakit.plugin_host.loader import discover
@@ -62,7 +62,7 @@ def make_jepa() -> Callable[..., Jepa]:
             backbone = Backbone({"main": PatchTokenizer(grid)}, encoder)
             target = EmaTarget(ema or EmaSettings(), backbone=backbone, transform=LevelsTransform(LevelsSettings()))
             make_predictor = CrossPredictor if executor == "cross" else TransformerPredictor
-            settings = (CrossSettings if executor == "cross" else PredictorSettings)(width=16, depth=2, heads=2, kinds=kinds)
+            settings = (CrossSettings if executor == "cross" else TransformerSettings)(width=16, depth=2, heads=2, kinds=kinds)
             predictor = make_predictor(settings, context_width=WIDTH, target_width=WIDTH)
             term = Term("smooth-l1", SmoothL1(SmoothL1Settings(), width=WIDTH), 1.0)
             jepa = Jepa(backbone, target, predictor=predictor, terms=[term], executor=executor)

@@ -21,7 +21,7 @@ from jepakit.contracts import Batch, Context, IndexSet, Layout, MaskPlan, Query,
 from jepakit.jepa import Jepa, Term
 from jepakit.model.backbone import Backbone
 from jepakit.model.encoder import EncoderSettings, TransformerEncoder
-from jepakit.model.predictor import PredictorSettings, TransformerPredictor
+from jepakit.model.predictor import TransformerPredictor, TransformerSettings
 from jepakit.objectives import SmoothL1, SmoothL1Settings
 from jepakit.targets import EmaSettings, EmaTarget
 from jepakit.targets_transform import LevelsSettings, LevelsTransform
@@ -95,7 +95,7 @@ def build_ours() -> Jepa:
     backbone = Backbone({"main": FlatPatches()}, encoder)
     target = EmaTarget(EmaSettings(start=MOMENTUM, end=MOMENTUM), backbone=backbone, transform=LevelsTransform(LevelsSettings()))
     width, depth, heads = PREDICTOR
-    settings = PredictorSettings(width=width, depth=depth, heads=heads)
+    settings = TransformerSettings(width=width, depth=depth, heads=heads)
     predictor = TransformerPredictor(settings, context_width=WIDTH, target_width=WIDTH)
     terms = [Term("smooth-l1", SmoothL1(SmoothL1Settings(), width=WIDTH), 1.0)]
     return Jepa(backbone, target, predictor=predictor, terms=terms, executor="rows")

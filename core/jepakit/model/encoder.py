@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from jepakit.contracts import Condition, Encoder, Features
 from jepakit.errors import ConfigError
 from jepakit.model.attention import Block, initialise
+from jepakit.model.patterns import Pattern, allowed
 from jepakit.model.positions import from_table, rotary, rotary_tiled, sincos
 from jepakit.settings import Settings
 
@@ -32,6 +33,7 @@ class EncoderSettings(Settings):
     registers: int = Field(0, ge=0, description="learned prefix tokens (arXiv 2309.16588)")
     channels: int = Field(0, ge=0, description="size of the learned channel table; 0 = channels are told apart by coordinates only")
     condition_width: int = Field(0, ge=0, description="width of a condition vector that becomes one prefix token; 0 = none")
+    attention: Pattern = Field("full", description="cross = a token asks its own channel and its own time alone; channel = its channel")
 
     @model_validator(mode="after")
     def heads_divide_width(self) -> EncoderSettings:
@@ -82,7 +84,7 @@ class TransformerEncoder(Encoder):
         ahead = 0 if front is None else front.shape[1]
         if front is not None:
             x = torch.cat((front, x), dim=1)
-        mask = key_mask(valid, ahead)
+        mask = allowed(self.settings.attention, coords, channel, valid, ahead=ahead)
         turns = self._turns(coords, ahead)
         wanted = {level % self.depth for level in levels}
         kept: dict[int, Tensor] = {}
@@ -124,12 +126,3 @@ class TransformerEncoder(Encoder):
         cos, sin = turn(coords, self.width // self.settings.heads, scale=self.settings.coord_scale)
         rest = cos.shape[0], ahead, cos.shape[2]
         return torch.cat((cos.new_ones(rest), cos), dim=1), torch.cat((sin.new_zeros(rest), sin), dim=1)
-
-
-def key_mask(valid: Tensor | None, ahead: int = 0) -> Tensor | None:
-    """(R, n) bool → (R, 1, 1, ahead + n) bool for attention; the `ahead` prefix tokens are always visible. None when all tokens are."""
-    if valid is None:
-        return None
-    if ahead:
-        valid = torch.nn.functional.pad(valid, (ahead, 0), value=True)
-    return valid[:, None, None, :]

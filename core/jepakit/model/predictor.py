@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from jepakit.contracts import Condition, Predictor
 from jepakit.model.attention import Block, initialise
+from jepakit.model.patterns import Pattern, allowed
 from jepakit.model.positions import sincos
 from jepakit.settings import Settings
 
@@ -31,6 +32,12 @@ class PredictorSettings(Settings):
         if self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
         return self
+
+
+class TransformerSettings(PredictorSettings):
+    """Those of all predictors, and who may ask whom in the row."""
+
+    attention: Pattern = Field("full", description="channel = each channel is predicted from its own context alone; cross = or its time")
 
 
 class QueryEmbedding(nn.Module):
@@ -64,15 +71,16 @@ class QueryEmbedding(nn.Module):
 
 
 class TransformerPredictor(Predictor):
-    """Context tokens and mask tokens in one row, full attention, output at the queries.
+    """Context tokens and mask tokens in one row, full attention unless asked otherwise, output at the queries.
 
     Source: I-JEPA, Assran et al. 2023 (arXiv 2301.08243), section 3; block mask for query groups: this project.
     """
 
     style: Literal["concat", "cross", "pointwise", "dense_fill", "causal"] = "concat"
 
-    def __init__(self, settings: PredictorSettings, *, context_width: int, target_width: int) -> None:
+    def __init__(self, settings: TransformerSettings, *, context_width: int, target_width: int) -> None:
         super().__init__()
+        self.attention = settings.attention
         self.entry = nn.Linear(context_width, settings.width)
         self.blocks = nn.ModuleList(Block(settings.width, settings.heads, settings.mlp_ratio) for _ in range(settings.depth))
         self.norm = nn.LayerNorm(settings.width, eps=1e-6)
@@ -97,11 +105,16 @@ class TransformerPredictor(Predictor):
         seen = self.queries.place(self.entry(context), context_coords, context_channel)
         asked = self.queries(query_coords, query_kind, query_channel, condition)
         x = torch.cat((seen, asked), dim=1)
-        mask = joint_mask(seen.shape[1], asked.shape[1], context_valid, query_valid, query_group)
+        keys = joint_mask(seen.shape[1], asked.shape[1], context_valid, query_valid, query_group)
+        mask = allowed(self.attention, torch.cat((context_coords, query_coords), dim=1), _joined(context_channel, query_channel), keys=keys)
         for block in self.blocks[:-1]:
             x = block(x, mask)
         x = self.blocks[-1](x, mask, tail=asked.shape[1])  # the context's own outputs are not needed any more
         return self.exit(self.norm(x))
+
+
+def _joined(seen: Tensor | None, asked: Tensor | None) -> Tensor | None:
+    return None if seen is None or asked is None else torch.cat((seen, asked), dim=1)
 
 
 def joint_mask(n: int, nq: int, context_valid: Tensor | None, query_valid: Tensor | None, group: Tensor | None) -> Tensor | None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from jepakit.contracts import Condition, Predictor
 from jepakit.model.attention import CrossAttention, Mlp
-from jepakit.model.encoder import key_mask
+from jepakit.model.patterns import key_mask
 from jepakit.model.predictor import PredictorSettings, QueryEmbedding
 
 

@@ -80,6 +80,8 @@ def train(
     """
     device = pick_device(config.train.device)
     jepa = parts.jepa.to(device).train()
+    if config.optim.freeze_tokenizer:
+        jepa.backbone.tokenizers.requires_grad_(False)
     optimizer = build_optimizer(jepa, config.optim)
     now = Progress(0, horizon, CollapseWatch(config.monitor))
     micro, buckets = config.data.batch // config.train.accumulate, reader.spec().get("buckets") or ()

@@ -31,6 +31,9 @@ class OptimSettings(Settings):
     cooldown: float = Field(0.2, ge=0)
     final_lr: float = Field(0.01, ge=0)
     """Last learning rate as a factor of `lr`."""
+    freeze_tokenizer: bool = False
+    """Whether the tokenizer stays as it was drawn, for stability (MoCo v3, arXiv 2104.02057, section 4.2), and so that nothing that
+    entered is lost to a probe that sees the tokens (`all:…` poolings)."""
 
     def rate(self, step: int, total: int) -> float:
         """The learning rate for optimiser step number `step` of `total`."""
