@@ -18,7 +18,7 @@ from jepakit.sdk import Batch, Condition, Raw, Sample, parts_of
 from jepakit_modalities.timeseries.cartpole import EDGE, FALLEN, STRONGEST, moved, picture, upset, wanted
 from jepakit_modalities.timeseries.control import AHEAD, FORCES, STATES, WINDOW, CartPoleModality, condition
 
-FITTED, EPISODES, STEPS = 4000, 40, 500
+FITTED, EPISODES, STEPS = 4000, 200, 500
 """Windows that the actor is fitted on, episodes, and steps of an episode (10 s)."""
 SHAKEN = 0.5
 """Newton, spread of a force that nobody knows of."""
