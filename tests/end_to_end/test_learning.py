@@ -12,7 +12,6 @@ from jepakit.plugin_host.loader import discover
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="image-quick does not beat itself untrained yet: docs/results.md")
 def test_trained_beats_untrained_and_raw_pixels(tmp_path: Path) -> None:
     config = load_config("image-quick", ["train.steps=1500", "train.minutes=null", "data.limit=1000"], discover())
     assert train(config, discover(), "synthetic", tmp_path / "run", lambda event: None).status == "finished"
