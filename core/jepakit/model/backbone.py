@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from jepakit.contracts import Batch, Condition, Encoder, Features, IndexSet, Raw, Tokenizer, Tokens
-from jepakit.model.gather import take, take_valid
+from jepakit.model.gather import spread, take, take_valid
 
 
 class Backbone(nn.Module):
@@ -38,7 +38,7 @@ class Backbone(nn.Module):
     ) -> Features:
         """Features of the chosen tokens (B, n, D), computed from nothing but them; all tokens when `positions` is None."""
         if positions is None:
-            return self._run(tokens, levels, condition)
+            return self._all(tokens, levels, condition)
         if "drop" in self.encoder.caps:
             return self._run(chosen(tokens, positions), levels, condition)
         visible = visibility(tokens, positions)
@@ -59,6 +59,20 @@ class Backbone(nn.Module):
         name = "main" if "main" in batch.streams else next(iter(batch.streams))
         tokens = self.tokenizer(name)(batch.streams[name])
         return replace(self.encode(tokens, levels=levels, condition=batch.condition), coords=tokens.coords, tokens=tokens.x)
+
+    def _all(self, tokens: Tokens, levels: tuple[int, ...], condition: Condition | None) -> Features:
+        """Every token. Rows are as long as the most valid tokens in one: a lead that nobody recorded costs nothing and has no features."""
+        longest, count = max(int(tokens.valid.sum(1).max()), 1), tokens.valid.shape[1]
+        if longest == count or "drop" not in self.encoder.caps:
+            return self._run(tokens, levels, condition)
+        there = valid_first(tokens.valid, longest)
+        features = self._run(chosen(tokens, there), levels, condition)
+        return replace(
+            features,
+            last=spread(features.last, there, count),
+            levels=tuple(spread(level, there, count) for level in features.levels),
+            valid=tokens.valid,
+        )
 
     def _run(self, tokens: Tokens, levels: tuple[int, ...], condition: Condition | None) -> Features:
         valid = None if all_valid(tokens.valid) else tokens.valid
@@ -85,6 +99,11 @@ def chosen(tokens: Tokens, positions: IndexSet) -> Tokens:
         channel=take(tokens.channel, positions),
         prefix=tokens.prefix,
     )
+
+
+def valid_first(valid: Tensor, count: int) -> IndexSet:
+    """The first `count` places (B, count) of every row of valid (B, N) bool, its valid ones in front, in their order."""
+    return IndexSet(valid.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :count])
 
 
 def visibility(tokens: Tokens, positions: IndexSet) -> Tensor:

@@ -1,4 +1,4 @@
-"""The one gather: every choice of tokens goes through here."""
+"""The one gather, and the way back: every choice of tokens goes through here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ def take(x: Tensor, positions: IndexSet) -> Tensor:
     idx = positions.idx
     shape = (*idx.shape, *x.shape[2:])
     return x.gather(1, idx.reshape(*idx.shape, *[1] * (x.dim() - 2)).expand(shape))
+
+
+def spread(x: Tensor, positions: IndexSet, count: int) -> Tensor:
+    """The reverse of `take` for positions that differ: x (B, n, ...) back to its places in (B, count, ...), zero elsewhere."""
+    idx = positions.idx.reshape(*positions.idx.shape, *[1] * (x.dim() - 2)).expand(x.shape)
+    return x.new_zeros(x.shape[0], count, *x.shape[2:]).scatter(1, idx, x)
 
 
 def take_valid(valid: Tensor | None, positions: IndexSet) -> Tensor | None:

@@ -66,6 +66,24 @@ def test_masking_keys_equals_dropping_tokens(tokens, options) -> None:
     torch.testing.assert_close(masked.levels[0], dropped.levels[0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"registers": 2, "attention": "cross"}])
+def test_tokens_that_no_row_has_are_not_computed_and_change_nothing(tokens, options) -> None:
+    """Rows of 3, 9 and no valid tokens among 16: the same features there as by masking, from rows of 9."""
+    inner = encoder(**options)
+    valid = torch.zeros(3, 16, dtype=torch.bool)
+    valid[0, [2, 11, 5]], valid[1, 7:] = True, True
+    ragged = replace(tokens, valid=valid)
+    lengths = []
+    inner.blocks[0].register_forward_hook(lambda block, given, made: lengths.append(made.shape[1]))
+    packed = Backbone({}, inner).encode(ragged, levels=(1,))
+    masked = Backbone({}, KeyMasked(inner)).encode(ragged, levels=(1,))
+    assert [length - options.get("registers", 0) for length in lengths] == [9, 16]
+    assert torch.equal(packed.valid, valid)
+    for ours, theirs in ((packed.last, masked.last), (packed.levels[0], masked.levels[0])):
+        torch.testing.assert_close(ours[valid], theirs[valid], rtol=1e-5, atol=1e-5)
+        assert ours.isfinite().all()
+
+
 def test_a_dense_encoder_sees_nothing_of_hidden_cells(tokens) -> None:
     backbone = Backbone({}, Convolution())
     features = backbone.encode(tokens, CHOSEN).last
