@@ -18,23 +18,28 @@ def register_components() -> list[ComponentSpec]:
 CINC = "$JEPAKIT_DATA/ecg_cinc2021_12lead/ecg12_250hz.npz"
 ONE_SECOND = "rate=120::band=0.5:40::seconds=1"
 MITBIH = f"$JEPAKIT_DATA/ecg_mitbih::{ONE_SECOND}::beats=yes"
-BEATS = QualitySet(
-    "ecg_mitbih-beats",
-    f"{MITBIH}::every=6::split=DS1",
-    f"{MITBIH}::every=6::split=DS2",
-    (
-        "evaluate.centre_groups=true",
-        "evaluate.probes=[linear,boosting]",
-        "evaluate.budgets=[]",
-        "evaluate.poolings=[mean,mean+std,flat]",
-        "evaluate.strengths=[0.003,0.03]",
-        "evaluate.iterations=100",
-        "train.steps=400",
-        "data.batch=256",
-        "masker.length=[2,6]",
-        "views={name: ecg-leads, drop: 0.5, scale: 0.3, noise: 0.02}",
-    ),
-    pretrain=f"$JEPAKIT_DATA/ecg_mitbih,{CINC}::{ONE_SECOND}::split=DS1::balance=even",
+OF_BEATS = (
+    "evaluate.centre_groups=true",
+    "evaluate.probes=[linear,boosting]",
+    "evaluate.budgets=[]",
+    "evaluate.strengths=[0.003,0.03]",
+    "evaluate.iterations=100",
+    "train.steps=400",
+    "masker.length=[2,6]",
+    "views={name: ecg-leads, drop: 0.5, scale: 0.3, noise: 0.02}",
+)
+BEATS, BEATS_BY_LEAD = (
+    QualitySet(
+        "ecg_mitbih-beats",
+        f"{MITBIH}::every=6::split=DS1",
+        f"{MITBIH}::every=6::split=DS2",
+        (*OF_BEATS, *own),
+        pretrain=f"$JEPAKIT_DATA/ecg_mitbih,{CINC}::{ONE_SECOND}::split=DS1::balance=even",
+    )
+    for own in (
+        ("data.batch=256", "evaluate.poolings=[mean,mean+std,flat]"),
+        ("data.batch=64", "tokenizer.patch=6", "evaluate.poolings=[mean,mean+std]"),
+    )
 )
 TEN_SECONDS = "rate=100::band=0.5:40::seconds=10"
 FOLDS = (
@@ -70,5 +75,5 @@ def register_recipes() -> list[RecipeSpec]:
     whole, lead = ("jepakit_ecg:recipes/ecg.yaml", "jepakit_ecg:recipes/ecg_lead.yaml")
     return [
         RecipeSpec("ecg", "ecg", whole, "ECG-JEPA: all leads in a token, spans hidden", "arXiv 2410.13867", (BEATS, RHYTHM)),
-        RecipeSpec("ecg-lead", "ecg", lead, "a token a lead, the same times hidden", "arXiv 2410.08559", (RHYTHM_BY_LEAD,)),
+        RecipeSpec("ecg-lead", "ecg", lead, "a token a lead, the same times hidden", "arXiv 2410.08559", (RHYTHM_BY_LEAD, BEATS_BY_LEAD)),
     ]
