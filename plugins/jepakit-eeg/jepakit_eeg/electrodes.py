@@ -36,6 +36,6 @@ def position(name: str) -> np.ndarray:
 
 
 def measured(places: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """(C, 3) positions of a file, and those of the names where the file has none (zeros or NaN)."""
-    absent = ~np.isfinite(places).all(axis=1) | ~places.any(axis=1)
+    """(C, 3) positions of a file, and those of the names where the file has none (zeros, NaN, or what no float32 holds)."""
+    absent = ~(np.abs(places) < np.finfo(np.float32).max).all(axis=1) | ~places.any(axis=1)
     return np.where(absent[:, None], positions(names), places).astype(np.float32) if absent.any() else places.astype(np.float32)

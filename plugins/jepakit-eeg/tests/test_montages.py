@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jepakit_eeg.alignment import aligned
-from jepakit_eeg.electrodes import positions
+from jepakit_eeg.electrodes import measured, position, positions
 from jepakit_eeg.masker import RegionMasker, RegionSettings
 from jepakit_eeg.modality import EegModality
 from jepakit_eeg.places import AXES, full_layout
@@ -145,3 +145,12 @@ def test_a_single_electrode_has_no_regions() -> None:
     assert layout.axes == AXES
     with pytest.raises(ContractError, match="single electrode"):
         RegionMasker(RegionSettings())({"main": layout}, request)
+
+
+@pytest.mark.parametrize("nonsense", [0.0, np.nan, np.inf, 1e300])
+def test_places_that_say_nothing_are_those_of_the_names(nonsense: float) -> None:
+    """1e300 metres came from one changed byte of an EEGLAB file, and is more than a float32 holds."""
+    places = np.array([[0.01, 0.02, 0.03], [nonsense] * 3])
+    found = measured(places, ["Cz", "Oz"])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [[0.01, 0.02, 0.03], position("Oz")], rtol=1e-6)
