@@ -11,7 +11,7 @@ from jepakit.errors import ContractError
 
 Pattern = Literal["full", "cross", "channel"]
 """full: every token asks every other. cross: a token asks those of its channel and those of its place on the first axis, as in the
-cross-pattern attention of Kim 2024 (arXiv 2410.08559), section 3. channel: those of its channel alone."""
+cross-pattern attention of Kim 2024 (arXiv 2410.08559). channel: those of its channel alone."""
 
 
 def allowed(
@@ -28,7 +28,7 @@ def allowed(
         no row is empty.
 
     Raises:
-        ContractError: a pattern without channels.
+        ContractError: a pattern without channels, or "cross" without an axis.
     """
     keys = key_mask(valid, ahead) if keys is None else keys
     if pattern == "full":
@@ -37,6 +37,8 @@ def allowed(
         raise ContractError(f"attention '{pattern}' goes by the channel of a token, and these tokens have none; use attention: full")
     same = channel[:, :, None] == channel[:, None, :]
     if pattern == "cross":
+        if not coords.shape[-1]:
+            raise ContractError("attention 'cross' goes by the first axis of a token, and these tokens have none; use attention: channel")
         same = same | (coords[:, :, None, 0] == coords[:, None, :, 0])
     same = torch.nn.functional.pad(same, (ahead, 0, ahead, 0), value=True)[:, None]
     itself = torch.eye(same.shape[-1], dtype=torch.bool, device=same.device)

@@ -46,6 +46,11 @@ def test_a_pattern_without_channels_is_refused() -> None:
         allowed("cross", COORDS, None, None)
 
 
+def test_crossing_without_an_axis_is_refused() -> None:
+    with pytest.raises(ContractError, match="goes by the first axis"):
+        allowed("cross", COORDS[..., :0], CHANNEL, None)
+
+
 @pytest.mark.parametrize("pattern", ["full", "cross", "channel"])
 def test_one_block_reads_only_what_the_pattern_allows(pattern) -> None:
     """Gradients of one token's output, in rows with a missing lead: what it depends on is exactly what it may ask."""
