@@ -52,7 +52,7 @@ def test_of_a_folder_the_training_file_is_taken_and_the_test_file_named(tmp_path
     assert lines["next"] == [f"jepakit train image --data {tmp_path / 'birds_train.npz'}"]
     assert lines["or first"] == [f"jepakit inspect {tmp_path / 'birds_train.npz'} --test {tmp_path / 'birds_test.npz'}"]
     assert lines["beside it"] == ["birds_test.npz (image, 30), fish_test.npz (image, 20)"]
-    assert lines["problem"] == ["10 samples are fewer than a batch of 128: enough to see that it runs, not to learn from"]
+    assert lines["problem"] == ["10 samples are fewer than a batch of 64: enough to see that it runs, not to learn from"]
 
 
 @pytest.mark.parametrize(
