@@ -17,6 +17,9 @@ from jepakit.data.stream import GlobalStream, sample_rng, step_rng
 from jepakit.errors import ContractError, DataError
 from jepakit.maskers.random import RandomMasker, RandomSettings
 
+ON_ONE_CORE = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+"""There torch warns of two workers; the batches are the same."""
+
 
 class Numbers(Reader):
     """Ten samples of eight equal numbers; number 7 can be made to fail."""
@@ -103,6 +106,7 @@ def same(ours: Batch, theirs: Batch) -> bool:
     return (ours.ids, ours.plan.info) == (theirs.ids, theirs.plan.info) and all(torch.equal(a, b) for a, b in pairs)
 
 
+@ON_ONE_CORE
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing(workers: int) -> None:
     assert all(same(a, b) for a, b in zip(feed(), feed(workers), strict=True))
@@ -136,6 +140,7 @@ def test_batches_leave_the_global_generator_alone(workers: int) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@ON_ONE_CORE
 @pytest.mark.parametrize("workers", [0, 2])
 def test_eval_batches_hold_every_sample_once_in_order(workers: int) -> None:
     found = list(eval_batches(Numbers(), 4, {"main": Rows()}, workers=workers))
