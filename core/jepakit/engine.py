@@ -20,7 +20,7 @@ from jepakit.errors import ConfigError
 from jepakit.evaluate.during import TrainingProbe
 from jepakit.evaluate.rows import Evaluation
 from jepakit.evaluate.run import evaluate_encoder
-from jepakit.forecast import Plan, forecast
+from jepakit.forecast import Plan, forecast, repeats
 from jepakit.horizon import Horizon
 from jepakit.plugin_host.blame import attributed
 from jepakit.plugin_host.guard import guard_reader
@@ -54,6 +54,8 @@ def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Re
         modality = build_modality(config, host)
         reader = guard_reader(open_source(config, modality, data, "train"), host.plugins)
         parts = build(config, host, reader.spec(), modality)
+        for sentence in repeats(len(reader), config.data.batch):
+            emit({"event": "warning", "sentence": sentence})
         fit_tokenizers(parts, reader)
         with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host) | {"data": dict(reader.spec())}) as run:
             draw_masks(run.path, config, parts, reader)

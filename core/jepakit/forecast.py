@@ -60,12 +60,21 @@ class Plan:
         weights = ", ".join(f"{name} {count:,}" for name, count in self.parameters.items())
         return [
             f"recipe      {self.recipe} ({self.modality})",
-            f"data        {self.samples:,} samples, batches of {self.batch}",
+            f"data        {self.samples:,} {'sample' if self.samples == 1 else 'samples'}, batches of {self.batch}",
             f"length      {length}",
             f"tokens      {tokens}",
             f"parameters  {weights}",
             f"runs on     {self.device} in {self.precision}, about {self.memory_mib:,} MiB",
+            *(f"note        {sentence}" for sentence in repeats(self.samples, self.batch)),
         ]
+
+
+def repeats(samples: int, batch: int) -> list[str]:
+    """A sentence where samples are fewer than a batch, whose statistics and comparisons are then of copies; else none."""
+    if samples >= batch:
+        return []
+    held = "1 sample" if samples == 1 else f"{samples:,} samples"
+    return [f"the data hold {held}, fewer than a batch of {batch}, which repeats them; give more or shorter ones, or set data.batch lower"]
 
 
 def forecast(config: RunConfig, parts: Parts, reader: Reader) -> Plan:
