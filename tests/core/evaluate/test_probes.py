@@ -137,6 +137,16 @@ def test_a_solver_that_ran_out_of_steps_is_recorded_not_warned_about() -> None:
     assert with_all_labels(probes(y, SETTINGS)[LINEAR], x, y, test, groups=None, settings=SETTINGS, seed=0).converged
 
 
+@pytest.mark.parametrize("kind", [LINEAR, KNN])
+def test_as_many_classes_as_rows_are_no_reason_to_ask_whether_they_are_numbers(kind: int) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 40
+    x = (np.eye(40)[y] + 0.1 * rng.normal(size=(120, 40))).astype(np.float32)
+    probe = probes(y, SETTINGS)[kind]
+    assert (with_few_labels(probe, x, y, x, budget=1, settings=SETTINGS, seed=0).predictions == y).mean() > 0.9
+    assert (with_all_labels(probe, x[:60], y[:60], x, groups=None, settings=SETTINGS, seed=0).predictions == y).mean() > 0.7
+
+
 def test_neighbours_never_ask_for_more_rows_than_there_are() -> None:
     x, y, test, _ = split()
     for labels in (y[:12], y[:12] + 0.5):
