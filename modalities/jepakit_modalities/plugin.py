@@ -116,6 +116,7 @@ SHORT_SERIES = (
     "tokenizer.channels=joint",
     "views.shift=false",
     "views.scale=0",
+    "encoder.positions=sincos",
     "optim.lr=1e-3",
     "objective=[{name: smooth-l1, weight: 1.0}, {name: agreement, weight: 3.0}]",
 )

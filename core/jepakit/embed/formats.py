@@ -93,7 +93,7 @@ def write_npz(parts: Parts, count: int, schema: pa.Schema, path: Path) -> int:
             dtype, shape = form
             header = {"descr": dtype.str, "fortran_order": False, "shape": (rows, *shape)}
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array_header_2_0(file, header)
+                np.lib.format.write_array_header_2_0(file, header)  # type: ignore[no-untyped-call]  # numpy 2.4 types it
                 for values in column(parts, count, schema, name):
                     file.write(np.ascontiguousarray(values.astype(dtype)).tobytes())
     return rows
