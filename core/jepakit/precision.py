@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ def resolve(precision: Precision, device: torch.device) -> Precision:
     return "bf16-weights" if cpu_has_bf16() else "float32"
 
 
+@cache
 def cpu_has_bf16() -> bool:
     """Whether the CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX); False where the system does not tell."""
     info = Path("/proc/cpuinfo")

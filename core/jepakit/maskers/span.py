@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self, final
 
 import numpy as np
@@ -52,16 +52,17 @@ class SpanMasker(Masker):
     def __call__(self, layouts: Mapping[str, Layout], request: MaskRequest) -> MaskPlan:
         layout = layout_of(layouts, self.settings.stream, at_least=2)
         axis = axis_number(layout, self.settings.axis)
-        parts = [self._hide(layout, axis, request) for _ in range(self.settings.contexts)]
+        rows = [np.flatnonzero(layout.valid)] if self.settings.tied else _rows(layout, axis)
+        ranked = [(tokens, *_ranks(layout.coords[tokens, axis])) for tokens in rows]
+        parts = [self._hide(layout, ranked, request) for _ in range(self.settings.contexts)]
         return make_plan(parts, self.settings.stream, layout.valid)
 
-    def _hide(self, layout: Layout, axis: int, request: MaskRequest) -> Part:
+    def _hide(self, layout: Layout, ranked: Sequence[tuple[np.ndarray, np.ndarray, int]], request: MaskRequest) -> Part:
         share = draw(request.shared, self.settings.hide)
         hidden = np.zeros(len(layout), dtype=bool)
-        for tokens in [np.flatnonzero(layout.valid)] if self.settings.tied else _rows(layout, axis):
-            times, position = np.unique(layout.coords[tokens, axis], return_inverse=True)
-            if len(times) > 1:
-                hidden[tokens] = draw_spans(len(times), share, self.settings.length, request.rng)[position]
+        for tokens, position, count in ranked:
+            if count > 1:
+                hidden[tokens] = draw_spans(count, share, self.settings.length, request.rng)[position]
         if not hidden.any():
             raise ContractError(f"no two valid tokens of a row differ along axis {self.settings.axis!r}: there is nothing to span.")
         return Part(layout.valid & ~hidden, hidden[None])
@@ -78,6 +79,12 @@ def draw_spans(positions: int, share: float, length: tuple[int, int], rng: np.ra
     spans = np.diff(ends, prepend=0)
     beads = rng.permutation(np.concatenate([spans[spans > 0], np.zeros(positions - hide, dtype=np.int64)]))
     return np.repeat(beads > 0, np.maximum(beads, 1))
+
+
+def _ranks(coordinate: np.ndarray) -> tuple[np.ndarray, int]:
+    """The rank of every value among the different ones, and how many different ones there are."""
+    times, position = np.unique(coordinate, return_inverse=True)
+    return position, len(times)
 
 
 def _rows(layout: Layout, axis: int) -> list[np.ndarray]:

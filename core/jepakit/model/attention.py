@@ -84,9 +84,10 @@ class Attention(nn.Module):
         self, x: Tensor, mask: Tensor | None = None, rotary: tuple[Tensor, Tensor] | None = None, tail: int | None = None
     ) -> Tensor:
         """x (R, n, D) → (R, n, D), or (R, tail, D): only the last `tail` tokens ask, all are asked."""
-        q, k, v = rearrange(self.qkv(x), "r n (part h d) -> part r h n d", part=3, h=self.heads).unbind(0)
+        qkv = rearrange(self.qkv(x), "r n (part h d) -> part r h n d", part=3, h=self.heads)
+        q, k, v = qkv.unbind(0)
         if rotary is not None:
-            q, k = rotate(q, *rotary), rotate(k, *rotary)
+            q, k = rotate(qkv[:2], *rotary).unbind(0)
         if tail is not None:
             q = q[:, :, -tail:]
             mask = mask[:, :, -tail:] if mask is not None and mask.shape[2] > 1 else mask
@@ -110,7 +111,7 @@ class CrossAttention(nn.Module):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions: x (R, H, n, d) with pairs (i, i + d/2); cos, sin (R, n, d/2), or (R, n, d) where members of a pair differ.
+    """Rotary positions: x (..., R, H, n, d) with pairs (i, i + d/2); cos, sin (R, n, d/2), or (R, n, d) where members of a pair differ.
 
     Source: Su et al. (arXiv 2104.09864), section 3.2.
     """
