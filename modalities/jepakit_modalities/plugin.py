@@ -126,7 +126,7 @@ SERIES_SETS = (
             name,
             f"{UCR}{name}_train.npz::length=256",
             f"{UCR}{name}_test.npz::length=256",
-            ("train.steps=3600",),
+            ("train.steps=null", "train.minutes=10"),
             pretrain=f"{UNION}::length=256::univariate=yes::balance=sqrt",
         )
         for name in ("OSULeaf", "PigCVP")
