@@ -20,7 +20,7 @@ from jepakit.evaluate.samples import Rival
 from jepakit.evaluate.scores import across_folds, interval
 from jepakit.evaluate.settings import EvalSettings
 from jepakit.evaluate.splits import folds, held_out, leave_one_group_out
-from jepakit.evaluate.verdict import Judged, judge
+from jepakit.evaluate.verdict import Judged, few_labels, judge
 
 __all__ = ["Evaluation", "FeatureSource", "Row", "evaluate"]
 
@@ -105,17 +105,17 @@ def evaluate(
     if len(rounds) > 1:
         rows += [replace(_row(one), fold=cut.fold) for cut, (found, _) in zip(rounds, measured) for one in found]
     pooling, scores, sentences = _poolings(rounds, [found for _, found in measured])
-    first = measured[0][0][0]
-    judged = {one.row: Judged(one.metric, one.value, one.samples) for one in whole if _stands_beside(one, first)}
+    judged = _judged(whole)
     health = {name: sources[name].train.health() for name in ("encoder", "untrained")}
-    word, sentence = judge(judged, health)
+    word, sentence = judge({row: by_labels[ALL] for row, by_labels in judged.items()}, health)
+    few = few_labels(judged["encoder"], judged["untrained"])
     notes = (*measurer.notes, *sentences)
     return Evaluation(
         tuple(rows),
         pooling,
         scores["encoder"],
         word,
-        sentence,
+        f"{sentence} {few}".rstrip(),
         run=run,
         data=data,
         test=test,
@@ -129,9 +129,13 @@ def _row(one: Measured) -> Row:
     return Row(one.row, one.probe, one.labels, one.metric, one.value, *interval(one.samples))
 
 
-def _stands_beside(one: Measured, first: Measured) -> bool:
-    """Whether this is what the verdict is about: all labels, and probe and metric that come first."""
-    return (one.probe, one.metric, one.labels) == (first.probe, first.metric, ALL)
+def _judged(found: Sequence[Measured]) -> dict[str, dict[int | str, Judged]]:
+    """What the verdict is about, by contender and number of labels: the probe and metric that come first."""
+    by_row: dict[str, dict[int | str, Judged]] = {}
+    for one in found:
+        if (one.probe, one.metric) == (found[0].probe, found[0].metric):
+            by_row.setdefault(one.row, {})[one.labels] = Judged(one.metric, one.value, one.samples)
+    return by_row
 
 
 def _means(found: Sequence[Sequence[Measured]], seed: int) -> list[Measured]:

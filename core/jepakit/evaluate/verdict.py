@@ -50,6 +50,21 @@ def judge(judged: Mapping[str, Judged], health: Mapping[str, Mapping[str, float]
     )
 
 
+def few_labels(encoder: Mapping[int | str, Judged], untrained: Mapping[int | str, Judged]) -> str:
+    """Where few labels a class tell the two apart beyond chance, that in one sentence; else "". Both by number of labels.
+
+    All labels together can make up for what an encoder lacks; few can't, and few are what most users have. The verdict stays that of all.
+    """
+    said: dict[str, list[str]] = {"ahead of": [], "behind": []}
+    for budget in sorted(budget for budget in encoder if isinstance(budget, int) and budget in untrained):
+        one, other = encoder[budget], untrained[budget]
+        low, high = _difference(one, other)
+        if low > 0 or high < 0:
+            values = f"{one.value:.3f} against {other.value:.3f} with {budget} a class (gain {low:.3f} to {high:.3f})"
+            said["ahead of" if low > 0 else "behind"].append(values)
+    return " ".join(f"With few labels it is {place} itself untrained: {'; '.join(parts)}." for place, parts in said.items() if parts)
+
+
 def _difference(one: Judged, other: Judged) -> tuple[float, float]:
     """95 % interval of how much better `one` is, on the same resamples."""
     return interval(_sign(one) * (one.samples - other.samples))

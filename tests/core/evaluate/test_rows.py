@@ -79,6 +79,18 @@ def test_no_gain_over_untrained_is_not_learning() -> None:
     assert run(source(noisy(2.0)), source(noisy(0.3, seed=1))).verdict == "not learned"
 
 
+def test_what_few_labels_show_is_said_beside_the_verdict_of_all() -> None:
+    many = QUICK.model_copy(update={"budgets": (1, 5), "draws": 5})
+    good, bad, same = source(noisy(0.3)), source(noisy(2.0, seed=1)), source(noisy(1.0))
+    ahead, behind, level = (run(one, other, settings=many).sentence for one, other in ((good, bad), (bad, good), (same, same)))
+    assert "With few labels it is ahead of itself untrained: 0." in ahead
+    assert "with 1 a class (gain 0." in ahead
+    assert "with 5 a class (gain 0." in ahead
+    assert "With few labels it is behind itself untrained: 0." in behind
+    assert "ahead" not in behind
+    assert "few labels" not in level
+
+
 def test_below_raw_features_is_not_learning_and_says_so() -> None:
     found = run(source(noisy(1.0)), source(noisy(2.5, seed=1)), raw(0.1))
     assert found.verdict == "not learned"
