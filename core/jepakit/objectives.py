@@ -18,10 +18,6 @@ from jepakit.crossrank import all_gather_rows, mean_over_ranks
 from jepakit.settings import Settings
 
 
-TINY = 1e-6
-"""Added under a square root, whose slope at zero has no end."""
-
-
 def over_queries(out: StepOutput, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Mean over queries of the weighted mean over tokens of `distance`, which maps (B, n, D) pairs to (B, n)."""
     terms = []
@@ -91,18 +87,16 @@ class Cosine(Objective):
         return over_queries(out, lambda p, t: 1.0 - F.cosine_similarity(p, t, dim=-1))
 
 
-def pooled_contexts(out: StepOutput, *, spread: bool = False) -> list[Tensor]:
-    """One (B, D) float32 a context: the mean over its valid tokens; with `spread` (B, 2 D), their standard deviation beside it."""
+def pooled_contexts(out: StepOutput) -> list[Tensor]:
+    """One (B, D) float32 a context: the mean over its valid tokens."""
     pooled = []
     for features in out.contexts:
         x = features.last.float()
-        mass = x.new_ones(*x.shape[:2], 1) if features.valid is None else features.valid.float()[..., None]
-        count = mass.sum(1).clamp_min(1.0)
-        mean = (x * mass).sum(1) / count
-        if spread:
-            around = ((x - mean[:, None]).square() * mass).sum(1) / count
-            mean = torch.cat((mean, (around + TINY).sqrt()), dim=-1)
-        pooled.append(mean)
+        if features.valid is None:
+            pooled.append(x.mean(1))
+        else:
+            mass = features.valid.float()[..., None]
+            pooled.append((x * mass).sum(1) / mass.sum(1).clamp_min(1.0))
     return pooled
 
 

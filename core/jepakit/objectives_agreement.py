@@ -20,7 +20,6 @@ class AgreementSettings(Settings):
     hidden: int = Field(512, ge=2, description="hidden width of the projector")
     gaussian: float = Field(0.05, gt=0, lt=1, description="share of the Gaussian statistic that keeps samples apart; the rest is agreement")
     slices: int = Field(256, ge=1, description="random directions a step of the Gaussian statistic")
-    spread: bool = Field(False, description="compare how far the tokens of a context are spread, beside their mean")
 
 
 class Agreement(Objective):
@@ -37,12 +36,11 @@ class Agreement(Objective):
         super().__init__()
         self.share = settings.gaussian
         self.slices = GaussianSlicesSettings(slices=settings.slices)
-        self.spread = settings.spread
-        self.enter = nn.Linear(width * (2 if settings.spread else 1), settings.hidden)
+        self.enter = nn.Linear(width, settings.hidden)
         self.leave = nn.Linear(settings.hidden, settings.width)
 
     def forward(self, out: StepOutput, step: int) -> Tensor:
-        pooled = pooled_contexts(out, spread=self.spread)
+        pooled = pooled_contexts(out)
         if len(pooled) < 2:
             raise ContractError(
                 f"agreement compares contexts of one sample, but the plan has {len(pooled)}; set masker.contexts to 2 or more"
