@@ -108,7 +108,7 @@ def evaluate(
     judged = _judged(whole)
     health = {name: sources[name].train.health() for name in ("encoder", "untrained")}
     word, sentence = judge({row: by_labels[ALL] for row, by_labels in judged.items()}, health)
-    few = few_labels(judged["encoder"], judged["untrained"])
+    few = few_labels(judged["encoder"], judged["untrained"], health)
     notes = (*measurer.notes, *sentences)
     return Evaluation(
         tuple(rows),

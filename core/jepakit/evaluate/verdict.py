@@ -29,7 +29,7 @@ def judge(judged: Mapping[str, Judged], health: Mapping[str, Mapping[str, float]
     low, high = _difference(encoder, untrained)
     beside = "" if raw is None else f", raw features {raw.value:.3f}"
     values = f"{encoder.metric.replace('_', ' ')} {encoder.value:.3f}; untrained {untrained.value:.3f}{beside}"
-    if health["encoder"] and health["untrained"] and is_collapsed(health["encoder"], health["untrained"]):
+    if _collapsed(health):
         return "not learned", (
             f"The embeddings have collapsed (spread {health['encoder']['std']:.2g}, rank {health['encoder']['rank']:.3g}), which a "
             f"standardised probe cannot see ({values}). Train again with a slower target or a variance term."
@@ -50,11 +50,16 @@ def judge(judged: Mapping[str, Judged], health: Mapping[str, Mapping[str, float]
     )
 
 
-def few_labels(encoder: Mapping[int | str, Judged], untrained: Mapping[int | str, Judged]) -> str:
+def few_labels(
+    encoder: Mapping[int | str, Judged], untrained: Mapping[int | str, Judged], health: Mapping[str, Mapping[str, float]]
+) -> str:
     """Where few labels a class tell the two apart beyond chance, that in one sentence; else "". Both by number of labels.
 
     All labels together can make up for what an encoder lacks; few can't, and few are what most users have. The verdict stays that of all.
+    Nothing is said of embeddings that have collapsed: the probe is as blind to that here as there.
     """
+    if _collapsed(health):
+        return ""
     said: dict[str, list[str]] = {"ahead of": [], "behind": []}
     for budget in sorted(budget for budget in encoder if isinstance(budget, int) and budget in untrained):
         one, other = encoder[budget], untrained[budget]
@@ -63,6 +68,10 @@ def few_labels(encoder: Mapping[int | str, Judged], untrained: Mapping[int | str
             values = f"{one.value:.3f} against {other.value:.3f} with {budget} a class (gain {low:.3f} to {high:.3f})"
             said["ahead of" if low > 0 else "behind"].append(values)
     return " ".join(f"With few labels it is {place} itself untrained: {'; '.join(parts)}." for place, parts in said.items() if parts)
+
+
+def _collapsed(health: Mapping[str, Mapping[str, float]]) -> bool:
+    return bool(health["encoder"] and health["untrained"]) and is_collapsed(health["encoder"], health["untrained"])
 
 
 def _difference(one: Judged, other: Judged) -> tuple[float, float]:

@@ -104,6 +104,7 @@ def test_collapse_is_named_though_the_probe_cannot_see_it() -> None:
     assert best.value > 0.85
     assert found.verdict == "not learned"
     assert "collapsed" in found.sentence
+    assert "few labels" not in found.sentence
 
 
 def test_test_labels_change_no_choice() -> None:
