@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from jepakit.characteristic import characteristic
 from jepakit.contracts import Objective, StepOutput
 from jepakit.crossrank import all_gather_rows, mean_over_ranks
 from jepakit.settings import Settings
@@ -166,7 +167,6 @@ def gaussian_slices(z: Tensor, step: int, settings: GaussianSlicesSettings) -> T
     weights = torch.full_like(nodes, 2 * gap)
     weights[0] = weights[-1] = gap
     normal = torch.exp(-nodes.square() / 2)
-    angles = (z @ directions)[..., None] * nodes
-    real = mean_over_ranks(angles.cos().mean(0), len(z))
-    imaginary = mean_over_ranks(angles.sin().mean(0), len(z))
-    return ((real - normal).square() + imaginary.square()).mul(weights * normal).sum(-1).mean()
+    parts = characteristic(z @ directions, gap, settings.nodes)
+    real, imaginary = mean_over_ranks(torch.stack(parts), len(z)).unbind(0)
+    return ((real - normal[:, None]).square() + imaginary.square()).mul((weights * normal)[:, None]).sum(0).mean()
