@@ -14,6 +14,7 @@ from jepakit.build import Parts, build, build_modality, fit_tokenizers
 from jepakit.checkpoint import State
 from jepakit.config import RunConfig, load_config
 from jepakit.contracts import Reader
+from jepakit.crossrank import rank, world_size
 from jepakit.data.collate import prepare
 from jepakit.data.stream import sample_rng, step_rng
 from jepakit.errors import ConfigError
@@ -31,6 +32,7 @@ from jepakit.runs import EventWriter, RunFolder, environment, read_config, read_
 from jepakit.sources import open_source
 from jepakit.train.loop import Emit, Result, pick_device
 from jepakit.train.loop import train as train_loop
+from jepakit.train.ranks import joined
 
 DEFAULT_STEPS = 1_000
 """Steps when a recipe names neither steps nor minutes: below about 600 a JEPA has barely left the position-only solution."""
@@ -42,21 +44,27 @@ CHANGED_LATER = ("evaluate.", "data.limit=", "data.cache_mib=", "train.device=",
 def plan(config: RunConfig, host: Host, data: str) -> Plan:
     """What `train` would do, without training: opens the data, builds the model, collates one batch."""
     with attributed(host.plugins):
-        modality = build_modality(config, host)
-        reader = guard_reader(open_source(config, modality, data, "train"), host.plugins)
-        return forecast(config, build(config, host, reader.spec(), modality), reader)
+        parts, reader = opened(config, host, data)
+        return forecast(config, parts, reader)
+
+
+def opened(config: RunConfig, host: Host, data: str) -> tuple[Parts, Reader]:
+    """The model and the data that it was built for."""
+    modality = build_modality(config, host)
+    reader = guard_reader(open_source(config, modality, data, "train"), host.plugins)
+    return build(config, host, reader.spec(), modality), reader
 
 
 def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Result:
-    """A new run in the folder `out`, from the first step."""
+    """A new run in the folder `out`, from the first step. Where the environment speaks of several ranks it is one of them."""
     host.check_clean()
-    with attributed(host.plugins):
-        modality = build_modality(config, host)
-        reader = guard_reader(open_source(config, modality, data, "train"), host.plugins)
-        parts = build(config, host, reader.spec(), modality)
+    with attributed(host.plugins), joined():
+        parts, reader = opened(config, host, data)
+        fit_tokenizers(parts, reader)
+        if rank():
+            return follow(config, parts, reader, None)
         for sentence in repeats(len(reader), config.data.batch):
             emit({"event": "warning", "sentence": sentence})
-        fit_tokenizers(parts, reader)
         with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host) | {"data": dict(reader.spec())}) as run:
             draw_masks(run.path, config, parts, reader)
             host.tell("before_run", {"run": str(out), "config": config.resolved()}, warning(emit))
@@ -69,17 +77,24 @@ def resume(out: Path, host: Host, emit: Emit) -> Result:
     Warns when a plugin is not the one that the checkpoint was made with; PluginError with the pip line when one is gone.
     """
     host.check_clean()
-    with attributed(host.plugins), RunFolder.open(out) as run:
-        start = checkpoint.load_latest(out)
-        config, source = config_of(out, host)
-        run.plugins = host.used(config)
-        for sentence in (*start.skipped, *drift(start.scalars.get("plugins", ()), run.plugins)):
-            emit({"event": "warning", "sentence": sentence})
-        modality = build_modality(config, host)
-        reader = guard_reader(open_source(config, modality, source, "train"), host.plugins)
-        parts = build(config, host, reader.spec(), modality)
-        run.rewind(start.step)
-        return go(config, parts, reader, run, emit, host, start)
+    with attributed(host.plugins), joined():
+        if rank():
+            config, source = config_of(out, host)
+            return follow(config, *opened(config, host, source), checkpoint.load_latest(out))
+        with RunFolder.open(out) as run:
+            start = checkpoint.load_latest(out)
+            config, source = config_of(out, host)
+            run.plugins = host.used(config)
+            for sentence in (*start.skipped, *drift(start.scalars.get("plugins", ()), run.plugins)):
+                emit({"event": "warning", "sentence": sentence})
+            parts, reader = opened(config, host, source)
+            run.rewind(start.step)
+            return go(config, parts, reader, run, emit, host, start)
+
+
+def follow(config: RunConfig, parts: Parts, reader: Reader, start: State | None) -> Result:
+    """The loop on every rank but the first, which alone writes and speaks."""
+    return train_loop(config, parts, reader, None, lambda event: None, horizon=Horizon(planned_steps(config)), start=start)
 
 
 def go(config: RunConfig, parts: Parts, reader: Reader, run: RunFolder, emit: Emit, host: Host, start: State | None) -> Result:
@@ -123,7 +138,9 @@ class Listeners:
 
 def facts(config: RunConfig, host: Host) -> dict[str, Any]:
     """What the run ran on, for environment.json."""
-    return environment(threads=torch.get_num_threads(), device=str(pick_device(config.train.device)), plugins=host.used(config))
+    return environment(
+        threads=torch.get_num_threads(), ranks=world_size(), device=str(pick_device(config.train.device)), plugins=host.used(config)
+    )
 
 
 def planned_steps(config: RunConfig) -> int:

@@ -9,6 +9,7 @@ JepakitError
 ├── PluginError           a plugin can't be found, loaded or used                  exit 3
 │   └── ComponentError    code of a plugin raised something while it was in use    exit 3
 ├── CheckpointError       a checkpoint can't be read or written                    exit 1
+├── RankLost              another process of the run has ended                     exit 1, or its own
 └── TrainingStopped       the run can't go on: non-finite loss, collapse           exit 4
 ```
 
@@ -66,6 +67,14 @@ class ComponentError(PluginError):
 
 class CheckpointError(JepakitError):
     """A checkpoint is missing, damaged, or could not be written."""
+
+
+class RankLost(JepakitError):
+    """A run on several ranks lost one of them. `exit_code` is that of the lost one where it is known."""
+
+    def __init__(self, sentence: str, exit_code: int = 1) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
 
 
 class TrainingStopped(JepakitError):

@@ -1,6 +1,7 @@
 """Terms of the loss. Each is a scalar in float32; the recipe weighs them.
 
-Prediction terms average over the valid tokens of a query, weighted if the plan says so, then over the queries.
+Prediction terms average over the valid tokens of a query, weighted if the plan says so, then over the queries; on several ranks each
+over its own rows, as data-parallel training does.
 Regularisers act on embeddings; their batch statistics cross ranks through `jepakit.crossrank` only.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from pydantic import Field
 from torch import Tensor
 
@@ -155,18 +157,21 @@ class GaussianSlices(Objective):
         self.settings = settings
 
     def forward(self, out: StepOutput, step: int) -> Tensor:
-        return torch.stack([gaussian_slices(part, step, self.settings) for part in pooled_contexts(out)]).mean()
+        return gaussian_slices(torch.stack(pooled_contexts(out)), step, self.settings)
 
 
 def gaussian_slices(z: Tensor, step: int, settings: GaussianSlicesSettings) -> Tensor:
-    """The statistic of z (R, D) float32, a scalar: about 1.05 / R for a standard normal, 0.402 for a constant zero."""
+    """The statistic of z (C, R, D) float32, C contexts of R rows, mean over contexts, a scalar.
+
+    About 1.05 / R for a standard normal, 0.402 for a constant zero.
+    """
     generator = torch.Generator().manual_seed(step)
-    directions = F.normalize(torch.randn(z.shape[1], settings.slices, generator=generator), dim=0).to(z.device)
+    directions = F.normalize(torch.randn(z.shape[-1], settings.slices, generator=generator), dim=0).to(z.device)
     nodes = torch.linspace(0.0, settings.reach, settings.nodes, device=z.device)
     gap = settings.reach / (settings.nodes - 1)
     weights = torch.full_like(nodes, 2 * gap)
     weights[0] = weights[-1] = gap
     normal = torch.exp(-nodes.square() / 2)
-    parts = characteristic(z @ directions, gap, settings.nodes)
-    real, imaginary = mean_over_ranks(torch.stack(parts), len(z)).unbind(0)
+    parts = characteristic(rearrange(z @ directions, "c r s -> r (c s)"), gap, settings.nodes)
+    real, imaginary = mean_over_ranks(torch.stack(parts), z.shape[1]).unbind(0)
     return ((real - normal[:, None]).square() + imaginary.square()).mul((weights * normal)[:, None]).sum(0).mean()

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from jepakit.contracts import Objective, StepOutput
-from jepakit.crossrank import mean_over_ranks, world_size
+from jepakit.crossrank import moments_over_ranks, world_size
 from jepakit.errors import ContractError
 from jepakit.objectives import GaussianSlicesSettings, gaussian_slices, pooled_contexts
 from jepakit.settings import Settings
@@ -46,14 +46,13 @@ class Agreement(Objective):
                 f"agreement compares contexts of one sample, but the plan has {len(pooled)}; set masker.contexts to 2 or more"
             )
         projected = self.project(torch.cat(pooled)).unflatten(0, (len(pooled), -1))
-        apart = torch.stack([gaussian_slices(part, step, self.slices) for part in projected]).mean() * projected.shape[1] * world_size()
+        apart = gaussian_slices(projected, step, self.slices) * projected.shape[1] * world_size()
         together = (projected - projected.mean(0)).square().mean()
         return (1.0 - self.share) * together + self.share * apart
 
     def project(self, z: Tensor) -> Tensor:
         """(R, D) → (R, width) float32. The hidden layer is standardised over all rows of all ranks, so that none of its units is idle."""
         hidden = self.enter(z.to(self.enter.weight.dtype)).float()
-        mean = mean_over_ranks(hidden.mean(0), len(hidden))
-        spread = mean_over_ranks((hidden - mean).square().mean(0), len(hidden)).add(1e-6).sqrt()
-        out: Tensor = self.leave(nn.functional.gelu((hidden - mean) / spread).to(self.leave.weight.dtype))
+        mean, variance = moments_over_ranks(hidden)
+        out: Tensor = self.leave(nn.functional.gelu((hidden - mean) / (variance + 1e-6).sqrt()).to(self.leave.weight.dtype))
         return out.float()

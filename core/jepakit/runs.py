@@ -182,11 +182,12 @@ def _readable_errors(path: Path) -> Iterator[None]:
 
 
 def environment(
-    *, threads: int, device: str, plugins: Iterable[Mapping[str, Any]] = (), packages: Sequence[str] = PACKAGES
+    *, threads: int, device: str, ranks: int = 1, plugins: Iterable[Mapping[str, Any]] = (), packages: Sequence[str] = PACKAGES
 ) -> dict[str, Any]:
     """What the run runs on, for environment.json: versions are read from package metadata, nothing is imported.
 
-    threads, device: of torch, as the caller set them. plugins: one mapping a plugin (distribution, version, hash).
+    threads, device: of torch, as the caller set them. ranks: processes that train it together. plugins: one mapping a
+    plugin (distribution, version, hash).
     """
     return {
         "python": platform.python_version(),
@@ -195,6 +196,7 @@ def environment(
         "cpus": os.cpu_count(),
         "threads": threads,
         "device": device,
+        "ranks": ranks,
         "packages": {name: version for name in packages if (version := _version(name)) is not None},
         "plugins": [dict(plugin) for plugin in plugins],
     }

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from jepakit.contracts import Features, TargetTransform
+from jepakit.crossrank import moments_over_ranks, ratio_over_ranks
 from jepakit.settings import Settings
 
 
@@ -26,8 +27,8 @@ class LevelsTransform(TargetTransform):
     """Picks levels, mixes them, normalises; in float32.
 
     layer: affine-free layer norm over the width. standardise: zero mean and unit variance per dimension over all valid tokens of
-    the batch (Audio-JEPA). position: minus the mean over the samples of the batch at the same place in the sequence, then as layer, so
-    that knowing where a token lies is worth nothing. l2: unit length.
+    the batch, all ranks together (Audio-JEPA). position: minus the mean over the samples of the batch at the same place in the sequence,
+    then as layer, so that knowing where a token lies is worth nothing. l2: unit length.
     """
 
     def __init__(self, settings: LevelsSettings) -> None:
@@ -57,13 +58,12 @@ def normalised(x: Tensor, norm: str, valid: Tensor | None) -> Tensor:
         return F.normalize(x, dim=-1)
     if norm == "standardise":
         tokens = x.flatten(0, 1) if valid is None else x[valid]
-        return (x - tokens.mean(0)) / tokens.std(0, unbiased=False).clamp_min(1e-5)
+        mean, variance = moments_over_ranks(tokens)
+        return (x - mean) / variance.clamp_min(1e-10).sqrt()
     return x
 
 
 def mean_at_position(x: Tensor, valid: Tensor | None) -> Tensor:
     """(1, N, D): the mean over valid tokens (B, N, D) of the batch that have the same number."""
-    if valid is None:
-        return x.mean(0, keepdim=True)
-    mass = valid[..., None].to(x.dtype)
-    return (x * mass).sum(0, keepdim=True) / mass.sum(0, keepdim=True).clamp_min(1.0)
+    mass = torch.ones_like(x[..., :1]) if valid is None else valid[..., None].to(x.dtype)
+    return ratio_over_ranks((x * mass).sum(0), mass.sum(0))[None, : x.shape[1]]

@@ -21,6 +21,7 @@ FLOORS = (
         "moments",
         "memory",
         "crossrank",
+        "characteristic",
         "measures",
         "density",
         "schedule",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from jepakit.cli.evaluate import evaluate_and_print
 from jepakit.cli.policy import Policy
+from jepakit.cli.ranks import others, own_rank
 from jepakit.cli.screen import open_screen
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ plugin_files = click.option(
     "--plugin", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A one-file plugin."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+ranks_option = click.option(
+    "--ranks", type=click.IntRange(min=1), default=1, show_default=True, help="Processes on this machine that share every batch."
+)
 
 
 @click.command()
@@ -32,6 +37,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/RECIPE-N]")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights, masks and order.")
 @click.option("--on-collapse", type=click.Choice(("warn", "stop")), help="What to do when the embeddings collapse.  [default: warn]")
+@ranks_option
 @plugin_files
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @as_json
@@ -47,6 +53,7 @@ def train(
     out: Path | None,
     seed: int | None,
     on_collapse: str | None,
+    ranks: int,
     files: tuple[Path, ...],
     dry_run: bool,
     as_json: bool,
@@ -65,7 +72,10 @@ def train(
         click.echo(json.dumps({"event": "plan", **plan.to_json()}) if as_json else "\n".join(plan.lines()))
         return 0
     run = out or free_folder(Path("runs"), config.recipe)
-    with open_screen(as_json) as emit:
+    if own_rank():
+        return int(engine.train(config, host, data, run, silent).exit_code)
+    same = ["train", recipe, "--data", data, *named("--set", changes), *named("--plugin", files)]
+    with others(ranks, same), open_screen(as_json) as emit:
         result = engine.train(config, host, data, run, emit)
         emit(done(result, run))
     if test is not None and result.exit_code == 0:
@@ -77,20 +87,32 @@ def train(
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
+@ranks_option
 @plugin_files
 @as_json
 @click.pass_obj
-def resume(policy: Policy, run: Path, files: tuple[Path, ...], as_json: bool) -> int:
+def resume(policy: Policy, run: Path, ranks: int, files: tuple[Path, ...], as_json: bool) -> int:
     """Go on with RUN from its newest checkpoint, with the data and the config that it was started with."""
     host = policy.host(files)
     from jepakit import engine
 
-    with open_screen(as_json) as emit:
+    if own_rank():
+        return int(engine.resume(run, host, silent).exit_code)
+    with others(ranks, ["resume", str(run), *named("--plugin", files)]), open_screen(as_json) as emit:
         result = engine.resume(run, host, emit)
         emit(done(result, run))
     if not as_json:
         click.echo(next_command(run, "DATA", None, result.status))
     return int(result.exit_code)
+
+
+def silent(event: dict[str, Any]) -> None:
+    """Shows nothing: rank 0 does."""
+
+
+def named(option: str, values: Iterable[object]) -> list[str]:
+    """The option once for every value, as a command line."""
+    return [word for value in values for word in (option, str(value))]
 
 
 def _length(steps: int | None, minutes: float | None) -> list[str]:

@@ -110,11 +110,11 @@ def batches(
     progress: Callable[[int], float] = lambda step: 0.0,
     total_steps: int | None = None,
 ) -> Iterator[Batch]:
-    """The batches of steps `start_step`, start_step + 1, … up to `total_steps` (without end when None).
+    """This process's rows of the batches of steps `start_step`, start_step + 1, … up to `total_steps` (without end when None).
 
     Each is a function of (seed, step) and the data alone: the same for any number of workers and any start.
     """
-    data = Batches(reader, stream.batch, Recipe(view, tokenizers, masker, collate_mode, seed, progress))
+    data = Batches(reader, stream.own, Recipe(view, tokenizers, masker, collate_mode, seed, progress))
     return made(data, count(start_step) if total_steps is None else range(start_step, total_steps), workers)
 
 

@@ -11,6 +11,8 @@ from hashlib import blake2b
 
 import numpy as np
 
+from jepakit.errors import ConfigError
+
 
 def keyed_rng(*key: int | str) -> np.random.Generator:
     """A generator that depends on the key and on nothing else."""
@@ -43,10 +45,14 @@ class GlobalStream:
 
     buckets: lengths of runs of consecutive samples that are batched apart, such as clips of one length (`spec()["buckets"]`); none = one
     run of all. Each run is a stream of its own; they take turns in rounds of as many steps as their samples fill, in an order drawn anew.
+
+    rank, ranks: which rows of a batch are this process's own: every `ranks`-th from number `rank` on.
     """
 
-    def __init__(self, n: int, batch: int, seed: int, buckets: Sequence[int] = ()) -> None:
-        self.counts = tuple(buckets) or (n,)
+    def __init__(self, n: int, batch: int, seed: int, buckets: Sequence[int] = (), *, rank: int = 0, ranks: int = 1) -> None:
+        self.counts, self._own = tuple(buckets) or (n,), slice(rank, None, ranks)
+        if batch % ranks:
+            raise ConfigError(f"a batch of {batch} samples can't be shared evenly by {ranks} processes; set data.batch to a multiple of it")
         if n < 1 or batch < 1:
             raise ValueError(f"a stream needs samples and a batch size of at least 1, not {n} and {batch}")
         if min(self.counts) < 1 or sum(self.counts) != n:
@@ -61,6 +67,10 @@ class GlobalStream:
         n, first = self.counts[bucket], sum(self.counts[:bucket])
         places = range(number * self.batch_size, (number + 1) * self.batch_size)
         return [(place // n, first + int(permutation(self.seed, place // n, n)[place % n])) for place in places]
+
+    def own(self, step: int) -> list[tuple[int, int]]:
+        """The samples of that batch that this process reads; all of them when there is one process."""
+        return self.batch(step)[self._own]
 
     def _turn(self, step: int) -> tuple[int, int]:
         """The bucket of a step, and how many of its batches came before."""

@@ -15,6 +15,7 @@ from unittest.mock import patch
 from torch import Tensor
 
 from jepakit import crossrank
+from jepakit.errors import RankLost
 from jepakit.testing.check import Failed
 
 WAIT = 5.0
@@ -64,7 +65,7 @@ def on_ranks(calls: Sequence[Callable[[], T]]) -> list[T]:
         ranks.own.rank = rank
         try:
             return calls[rank]()
-        except threading.BrokenBarrierError as error:
+        except RankLost as error:  # the barrier broke
             raise Failed("not every rank calls the same functions of jepakit.crossrank: with two processes it would hang") from error
         except BaseException:
             ranks.barrier.abort()

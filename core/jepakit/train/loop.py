@@ -2,6 +2,7 @@
 
 Nothing is hidden in callbacks. The state of a run is the step, the weights, the optimiser, the horizon and the watch; everything
 random is a function of (seed, step, epoch, sample id), so resuming in the middle of an epoch gives the weights of a run never stopped.
+On several ranks (jepakit.train.ranks) all of them run this, each on its rows of the batch; only rank 0 has a folder to write to.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from jepakit.checkpoint import State
 from jepakit.config import RunConfig
 from jepakit.contracts import Batch, Reader, StepOutput
 from jepakit.contracts.carriers import to_device
+from jepakit.crossrank import rank, world_size
 from jepakit.data.asides import with_asides
 from jepakit.data.loader import batches
 from jepakit.data.stream import GlobalStream
-from jepakit.errors import CheckpointError, TrainingStopped
+from jepakit.errors import CheckpointError, JepakitError, TrainingStopped
 from jepakit.horizon import Horizon
 from jepakit.plans import plan_of
 from jepakit.runs import RunFolder
 from jepakit.train.monitor import CollapseWatch
 from jepakit.train.optim import build_optimizer, clip_gradients, set_rates
 from jepakit.train.pace import Pace
+from jepakit.train.ranks import agreed, average_gradients, averaged, of_all, on_any, share_weights
 from jepakit.train.signals import StopSignal
 
 Emit = Callable[[dict[str, Any]], None]
@@ -63,20 +66,21 @@ def train(
     config: RunConfig,
     parts: Parts,
     reader: Reader,
-    run: RunFolder,
+    run: RunFolder | None,
     emit: Emit,
     *,
     horizon: Horizon,
     start: State | None,
     judge: Judge | None = None,
 ) -> Result:
-    """Train until the horizon, a signal, a non-finite loss or (if asked) a collapse; always leaves a checkpoint that can be resumed.
+    """Train until the horizon, a signal, an error or (if asked) a collapse; always leaves a checkpoint that can be resumed.
 
     Args:
+        run: where metrics and checkpoints go; None on every rank but the first.
         horizon: the planned number of steps; ignored when `start` is given, which carries its own.
         start: the checkpoint to go on from.
         emit: gets one event (a dict) for every logged step, checkpoint and verdict.
-        judge: asked every `train.probe_every` steps; the checkpoint of its highest answer is then the best one.
+        judge: asked every `train.probe_every` steps; the checkpoint of its highest answer is then the best one. Rank 0's alone counts.
     """
     device = pick_device(config.train.device)
     jepa = parts.jepa.to(device).train()
@@ -85,27 +89,28 @@ def train(
     optimizer = build_optimizer(jepa, config.optim)
     now = Progress(0, horizon, CollapseWatch(config.monitor))
     micro, buckets = config.data.batch // config.train.accumulate, reader.spec().get("buckets") or ()
-    stream = GlobalStream(len(reader), micro, config.train.seed, buckets)
+    stream = GlobalStream(len(reader), micro, config.train.seed, buckets, rank=rank(), ranks=world_size())
     if start is not None:
         restore(start, jepa, optimizer, now, stream, reader)
-        now.has_best = checkpoint.best(run.path) is not None
+        now.has_best = run is not None and checkpoint.best(run.path) is not None
+    share_weights(jepa)
     pace = Pace(minutes_left(config, now), now.step)
     with StopSignal() as stop:
         source = feed(config, parts, reader, stream, now)
-        while now.step < now.horizon.total and stop.requested is None:
-            try:
+        try:
+            while now.step < now.horizon.total and not on_any(stop.requested is not None):
                 losses = one_step(config, parts, optimizer, source, now, device)
-            except TrainingStopped:
-                save(run, emit, config, jepa, optimizer, now, stream, reader)
-                raise
-            now.horizon = pace.replan(now.horizon, now.step)
-            losses |= judged(config, now, judge)
-            if "probe" in losses or now.step % config.train.log_every == 0 or now.step == now.horizon.total:
-                report(run, emit, now, losses | pace.numbers(now.step, now.horizon.total, config.data.batch))
-                if stopping(config, now):
-                    break
-            if pace.save_due(config.train.checkpoint_minutes) or (is_best(config, now) and (now.score is not None or not now.has_best)):
-                save(run, emit, config, jepa, optimizer, now, stream, reader)
+                now.horizon = agreed(pace.replan(now.horizon, now.step))
+                losses |= judged(config, now, judge)
+                if "probe" in losses or now.step % config.train.log_every == 0 or now.step == now.horizon.total:
+                    report(run, emit, now, losses | pace.numbers(now.step, now.horizon.total, config.data.batch))
+                    if stopping(config, now):
+                        break
+                if pace.save_due(config.train.checkpoint_minutes) or (is_best(config, now) and (now.score is not None or not now.has_best)):
+                    save(run, emit, config, jepa, optimizer, now, stream, reader)
+        except JepakitError:  # whatever it is, it came before the weights of the next step: those of this one are whole
+            save(run, emit, config, jepa, optimizer, now, stream, reader)
+            raise
     save(run, emit, config, jepa, optimizer, now, stream, reader)
     return verdict(run, now, stop)
 
@@ -125,15 +130,20 @@ def one_step(
         ids.extend(batch.ids)
         plan = plan_of(batch, parts, config, now.step, now.horizon.progress(now.step))
         loss, terms, out = precision.run(jepa, precision.resolve(config.train.precision, device), batch, plan, now.step)
-        guard(float(loss.detach()), "loss", now.step, ids)
+        value = float(loss.detach())
+        if on_any(not math.isfinite(value)):
+            raise not_finite(value, "loss", now.step, ids)
         (loss / config.train.accumulate).backward()
         collect(logged, loss, terms, out, config.train.accumulate)
+    average_gradients(jepa.parameters())
     norm = clip_gradients(jepa.parameters(), config.optim.clip)
-    guard(norm, "gradient norm", now.step, ids)
+    if not math.isfinite(norm):
+        raise not_finite(norm, "gradient norm", now.step, ids)
     optimizer.step()
     now.step += 1
     logged |= jepa.after_step(now.horizon.virtual_step(now.step), total)
     if now.step % config.train.log_every == 0:
+        logged |= averaged({name: value for name, value in logged.items() if name.startswith("loss")})
         logged |= now.watch.update(now.step, detached(out), logged["loss"], total)
     return logged | {"lr": rate, "grad_norm": norm}
 
@@ -155,14 +165,16 @@ def is_best(config: RunConfig, now: Progress) -> bool:
     return now.scored_at == now.step if config.train.probe_every else now.watch.is_best()
 
 
-def guard(value: float, what: str, step: int, ids: list[str]) -> None:
-    """Stops before a value that is not finite reaches the weights or the target, and names the samples."""
-    if not math.isfinite(value):
-        shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
-        raise TrainingStopped(
-            f"the {what} of step {step + 1} is {value}; the weights are those of step {step} and finite. Samples of that batch: {shown}. "
-            "Look at them for values that are not finite, or lower optim.lr"
-        )
+def not_finite(value: float, what: str, step: int, ids: list[str]) -> TrainingStopped:
+    """The error that keeps such a value from the weights and the target, with the samples of the ranks that have it."""
+    finite = math.isfinite(value)
+    names = of_all([] if finite else ids)
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    found = "not finite on another process" if finite else value
+    return TrainingStopped(
+        f"the {what} of step {step + 1} is {found}; the weights are those of step {step} and finite. Samples of that batch: {shown}. "
+        "Look at them for values that are not finite, or lower optim.lr"
+    )
 
 
 def collect(logged: dict[str, float], loss: torch.Tensor, terms: Mapping[str, torch.Tensor], out: StepOutput, parts: int) -> None:
@@ -204,8 +216,10 @@ def feed(config: RunConfig, parts: Parts, reader: Reader, stream: GlobalStream, 
     )
 
 
-def report(run: RunFolder, emit: Emit, now: Progress, numbers: Mapping[str, float]) -> None:
+def report(run: RunFolder | None, emit: Emit, now: Progress, numbers: Mapping[str, float]) -> None:
     """One line in metrics.jsonl and one event."""
+    if run is None:
+        return
     found = now.watch.verdict()
     record = {"event": "step", "step": now.step, "total": now.horizon.total, **numbers, "verdict": found.state}
     run.log(record)
@@ -224,7 +238,7 @@ def stopping(config: RunConfig, now: Progress) -> bool:
 
 
 def save(
-    run: RunFolder,
+    run: RunFolder | None,
     emit: Emit,
     config: RunConfig,
     jepa: torch.nn.Module,
@@ -234,7 +248,7 @@ def save(
     reader: Reader,
 ) -> None:
     """A checkpoint of everything; marked best when there was no better one. The first such one is saved at once, with a probe each."""
-    if now.saved == now.step:
+    if run is None or now.saved == now.step:
         return
     tensors = checkpoint.pack_module("model", jepa) | checkpoint.pack_optimizer("optimizer", optimizer, jepa.named_parameters())
     scalars = {
@@ -269,13 +283,15 @@ def restore(
     now.saved = start.step
 
 
-def verdict(run: RunFolder, now: Progress, stop: StopSignal) -> Result:
+def verdict(run: RunFolder | None, now: Progress, stop: StopSignal) -> Result:
     """How the run ended, in words and as an exit code; of a collapse also what is left of better times."""
     found = now.watch.verdict()
     if stop.requested is not None:
         return Result("interrupted", stop.exit_code, now.step, f"stopped by signal {stop.requested} after step {now.step}, saved")
+    if now.step < now.horizon.total and found.state != "collapsed":
+        return Result("interrupted", 1, now.step, f"stopped by another of its processes after step {now.step}, saved")
     if found.state == "collapsed":
-        good = checkpoint.best(run.path)
+        good = None if run is None else checkpoint.best(run.path)
         kept = (
             "No checkpoint is older than that." if good is None else f"The last good checkpoint is that of step {good} (--checkpoint best)."
         )
