@@ -76,9 +76,11 @@ def draw_spans(positions: int, share: float, length: tuple[int, int], rng: np.ra
     """
     hide = part_of(positions, share, leave=1)
     ends = np.minimum(np.cumsum(rng.integers(length[0], length[1], size=hide, endpoint=True)), hide)
-    spans = np.diff(ends, prepend=0)
+    spans = ends.copy()
+    spans[1:] -= ends[:-1]
     beads = rng.permutation(np.concatenate([spans[spans > 0], np.zeros(positions - hide, dtype=np.int64)]))
-    return np.repeat(beads > 0, np.maximum(beads, 1))
+    hidden: np.ndarray = (beads > 0).repeat(np.maximum(beads, 1))
+    return hidden
 
 
 def _ranks(coordinate: np.ndarray) -> tuple[np.ndarray, int]:
