@@ -17,7 +17,7 @@ from jepakit.errors import ConfigError
 
 
 class Digest(ISeedSequence):
-    """Sixteen bytes as the key of a bit generator. Given a number, numpy asks the system for entropy first, which takes three times as long."""
+    """Sixteen bytes as the key of a bit generator. Given a number, numpy asks the system for entropy first, which doubles the time."""
 
     def __init__(self, digest: bytes) -> None:
         self._words = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
@@ -30,7 +30,7 @@ class Digest(ISeedSequence):
 def keyed_rng(*key: int | str) -> np.random.Generator:
     """A generator that depends on the key and on nothing else."""
     digest = blake2b("\x1f".join(map(str, key)).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(Digest(digest)))
+    return np.random.Generator(np.random.Philox(Digest(digest)))  # type: ignore[arg-type]  # any ISeedSequence is documented
 
 
 def sample_rng(seed: int, epoch: int, sample_id: str, purpose: str) -> np.random.Generator:
