@@ -184,9 +184,10 @@ def made_with(out: Path) -> list[dict[str, str]]:
 
 
 def draw_masks(run: Path, config: RunConfig, parts: Parts, reader: Reader) -> None:
-    """Pictures of the first samples with their masks, for the report; nothing for a modality that draws none."""
+    """Pictures of samples from all over the data with their masks, for the report; nothing for a modality that draws none."""
     pictures, ids = [], []
-    for index in range(min(MASK_PICTURES, len(reader))):
+    shown = min(MASK_PICTURES, len(reader))
+    for index in (number * len(reader) // shown for number in range(shown)):
         sample = reader.read(index)
         seed = config.train.seed
         made = prepare(

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from jepakit.errors import RankLost
 
+MEETING = "JEPAKIT_RANKS_AT"
+"""As in jepakit.train.ranks, which imports torch."""
 FAREWELL = 20.0
 """Seconds that the other ranks have to end after this one has; a last step is being left, nothing is being written."""
 
@@ -51,7 +53,7 @@ def others(ranks: int, arguments: Sequence[str]) -> Iterator[None]:
         shared = {
             "WORLD_SIZE": str(ranks),
             "LOCAL_WORLD_SIZE": str(ranks),
-            "JEPAKIT_RANKS_AT": f"file://{folder}/meeting",
+            MEETING: f"file://{folder}/meeting",
         }
         team = [start(number, arguments, shared, Path(folder)) for number in range(1, ranks)]
         try:

@@ -59,7 +59,8 @@ def threads_each(ranks: int) -> int:
     """Threads of a rank when so many share this machine; OMP_NUM_THREADS decides where it is set."""
     if "OMP_NUM_THREADS" in os.environ:
         return torch.get_num_threads()
-    return max(1, len(os.sched_getaffinity(0)) // ranks)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // ranks)
 
 
 @torch.no_grad()

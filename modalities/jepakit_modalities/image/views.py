@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Annotated
 
@@ -60,11 +61,11 @@ class CropView(ViewMaker):
 
     def window(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """(top, left, height, width) of a window that lies inside the image."""
-        low, high = np.log(self.settings.ratio)
+        low, high = map(math.log, self.settings.ratio)
         for _ in range(TRIES):
             area = height * width * rng.uniform(*self.settings.scale)
-            ratio = np.exp(rng.uniform(low, high))
-            h, w = round(np.sqrt(area / ratio)), round(np.sqrt(area * ratio))
+            ratio = math.exp(rng.uniform(low, high))
+            h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
             if 0 < h <= height and 0 < w <= width:
                 return int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1)), h, w
         return 0, 0, height, width
