@@ -43,7 +43,7 @@ class _Characteristic(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """d/dx of g · (cos, sin)(t x) is t times the imaginary part's mirror: t (g_sin cos - g_cos sin) = t Re(i conj(g) e^(i t x))."""
+        """With g = real + i imaginary, the gradient of a node t is t (imaginary cos(t x) - real sin(t x)) = t Re(i conj(g) e^(i t x))."""
         (turn,) = ctx.saved_tensors
         real, imaginary = grads
         steps = torch.arange(len(real), device=real.device, dtype=real.dtype)[:, None] * (ctx.gap / len(turn))

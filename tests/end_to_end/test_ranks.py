@@ -125,6 +125,14 @@ def test_the_end_of_one_is_told_by_the_other(tmp_path: Path) -> None:
     assert errors.count("\n") == 1
 
 
+def test_ranks_and_torchrun_exclude_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    code, errors = finish(*command(tmp_path / "run", "--ranks", "2"))
+    assert code == 2
+    assert "--ranks 2 inside torchrun" in errors
+
+
 def test_a_batch_that_can_t_be_shared_is_refused(tmp_path: Path) -> None:
     code, errors = finish(*command(tmp_path / "run", "--ranks", "3"))
     assert code == 1

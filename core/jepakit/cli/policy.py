@@ -22,6 +22,11 @@ class Policy:
         """The plugins that this policy lets in, and one-file plugins given by name."""
         return discover(disabled=self.disabled, allow=self.allow, files=files)
 
+    def arguments(self) -> list[str]:
+        """The switches that make this policy again in another process, which inherits the environment."""
+        none = [SWITCH] if self.allow == frozenset() else []
+        return none + ([f"{SWITCH}={','.join(sorted(self.disabled))}"] if self.disabled else [])
+
 
 def take_policy(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Policy, list[str]]:
     """The policy, and the arguments without the switches that made it, wherever on the line they stood.

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jepakit.errors import RankLost
+from jepakit.errors import RankLost, UsageError
 
 MEETING = "JEPAKIT_RANKS_AT"
 """As in jepakit.train.ranks, which imports torch."""
@@ -44,11 +44,16 @@ def others(ranks: int, arguments: Sequence[str]) -> Iterator[None]:
     """Makes this process rank 0 of `ranks` while the block runs; `jepakit` with `arguments` is what the others run.
 
     Raises:
+        UsageError: there are ranks already, by torchrun.
         RankLost: one of them ended before the block did; the sentence is its own.
     """
     if ranks == 1:
         yield
         return
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UsageError(
+            f"--ranks {ranks} inside torchrun, which has started {os.environ['WORLD_SIZE']} processes; leave one of the two out"
+        )
     with tempfile.TemporaryDirectory(prefix="jepakit-ranks-") as folder:
         shared = {
             "WORLD_SIZE": str(ranks),

@@ -74,7 +74,7 @@ def train(
     run = out or free_folder(Path("runs"), config.recipe)
     if own_rank():
         return int(engine.train(config, host, data, run, silent).exit_code)
-    same = ["train", recipe, "--data", data, *named("--set", changes), *named("--plugin", files)]
+    same = ["train", recipe, "--data", data, *named("--set", changes), *named("--plugin", files), *policy.arguments()]
     with others(ranks, same), open_screen(as_json) as emit:
         result = engine.train(config, host, data, run, emit)
         emit(done(result, run))
@@ -98,7 +98,7 @@ def resume(policy: Policy, run: Path, ranks: int, files: tuple[Path, ...], as_js
 
     if own_rank():
         return int(engine.resume(run, host, silent).exit_code)
-    with others(ranks, ["resume", str(run), *named("--plugin", files)]), open_screen(as_json) as emit:
+    with others(ranks, ["resume", str(run), *named("--plugin", files), *policy.arguments()]), open_screen(as_json) as emit:
         result = engine.resume(run, host, emit)
         emit(done(result, run))
     if not as_json:

@@ -146,3 +146,9 @@ def test_off_switches_are_taken_from_line_and_environment(
 ) -> None:
     policy, left = take_policy(line.split(), environment)
     assert (policy.disabled, policy.allow, left) == (disabled, allow, rest.split())
+
+
+@pytest.mark.parametrize("line", ["train x", "train x --no-plugins", "train x --no-plugins=b,a", "train x --no-plugins --no-plugins=c"])
+def test_a_policy_can_be_handed_to_another_process(line: str) -> None:
+    policy, left = take_policy(line.split(), {})
+    assert take_policy([*left, *policy.arguments()], {}) == (policy, left)
