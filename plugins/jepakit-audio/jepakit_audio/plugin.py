@@ -32,7 +32,7 @@ DIGITS = QualitySet(
     "audio_fsdd",
     "$JEPAKIT_DATA/audio_fsdd::split=all",
     changes=(
-        "train.steps=800",
+        "train.steps=3000",
         "views.crop_s=0.64",
         "data.batch=48",
         "tokenizer.centre=true",
