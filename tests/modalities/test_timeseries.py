@@ -19,6 +19,7 @@ from jepakit.testing.reader import check_modality
 from jepakit.testing.tokenizer import check_tokenizer
 from jepakit_modalities.timeseries.modality import TimeSeriesModality
 from jepakit_modalities.timeseries.recordings import stretched
+from jepakit_modalities.timeseries.spectra import log_power, slopes
 from jepakit_modalities.timeseries.tokenizer import SeriesSettings, SeriesTokenizer
 from jepakit_modalities.timeseries.views import JitterSettings, JitterView
 
@@ -135,6 +136,54 @@ def test_tokenizer_keeps_its_promises(channels: str, norm: str) -> None:
     for check in check_tokenizer(tokenizer, samples):
         outcome = run_check(check)
         assert outcome.good, outcome
+
+
+@pytest.mark.parametrize("envelope", [False, True])
+@pytest.mark.parametrize("channels", ["joint", "independent"])
+def test_spectra_keep_the_promises_of_a_tokenizer(channels: str, envelope: bool) -> None:
+    reader = MODALITY.synthetic(12, 0)
+    torch.manual_seed(0)
+    settings = SeriesSettings(patch=16, channels=channels, spectrum=True, envelope=envelope, bins=6)  # type: ignore[arg-type]
+    tokenizer = SeriesTokenizer(settings, width=16, spec=reader.spec())
+    samples = [reader.read(index) for index in range(12)]
+    tokenizer.fit(samples)
+    for check in check_tokenizer(tokenizer, samples):
+        outcome = run_check(check)
+        assert outcome.good, outcome
+
+
+def spikes(every: int, shape: tuple[float, ...]) -> torch.Tensor:
+    """(200,) a series that is flat but for an event every so many steps."""
+    series = torch.zeros(200)
+    for start in range(0, 200 - len(shape), every):
+        series[start : start + len(shape)] = torch.tensor(shape)
+    return series
+
+
+@pytest.mark.parametrize("every", [10, 20, 25])
+def test_the_envelope_has_its_line_where_events_come_whatever_their_shape(every: int) -> None:
+    """A wide event that swings up and down, a narrow one and the same upside down, every second one upside down: a line at 200 / every."""
+    wide, narrow = spikes(every, (1.0, 2.0, -2.0, -1.0)), spikes(every, (3.0,))
+    events = torch.stack([wide, narrow, -narrow, narrow - 2 * spikes(2 * every, (3.0,))])
+    power = log_power(events, torch.ones_like(events, dtype=torch.bool), 200 // every + 3, envelope=True)
+    assert (power.argmax(-1) == 200 // every).all()
+    torch.testing.assert_close(power[1], power[2])
+
+
+def test_a_gap_is_no_event() -> None:
+    series = torch.full((1, 64), 5.0)
+    known = torch.ones_like(series, dtype=torch.bool)
+    known[0, 20:30] = False
+    flat = slopes(series, torch.ones_like(known))
+    assert torch.equal(slopes(torch.where(known, series, 0.0), known), flat)
+    assert not flat.any()
+
+
+def test_bins_and_envelope_without_a_spectrum_are_refused() -> None:
+    with pytest.raises(ValueError, match="spectrum=true"):
+        SeriesSettings(envelope=True)
+    with pytest.raises(ValueError, match="spectrum=true"):
+        SeriesSettings(bins=4)
 
 
 def test_instance_norm_forgets_scale_and_offset() -> None:

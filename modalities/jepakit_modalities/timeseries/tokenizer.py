@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from einops import rearrange, reduce
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from jepakit.sdk import DataError, Layout, Raw, Sample, Settings, Tokenizer, Tokens
+from jepakit_modalities.timeseries.spectra import log_power
 
 INIT_STD = 0.02
 """Truncated normal, as all linear layers of the encoder (I-JEPA, arXiv 2301.08243, appendix A)."""
@@ -30,6 +31,21 @@ class SeriesSettings(Settings):
     )
     min_valid: float = Field(0.5, gt=0, le=1, description="share of known values below which a patch is no token")
     spectrum: bool = Field(False, description="the logarithm of the patch's power spectrum in place of its values")
+    envelope: bool = Field(False, description="spectrum of the steepness of the patch: how often events come, whatever their shape")
+    bins: int = Field(0, ge=0, description="lowest frequencies of the spectrum that are kept; 0 = all")
+
+    @model_validator(mode="after")
+    def _of_a_spectrum(self) -> Self:
+        if (self.envelope or self.bins) and not self.spectrum:
+            raise ValueError("envelope and bins are of a spectrum: set tokenizer.spectrum=true as well")
+        return self
+
+    def features(self) -> int:
+        """Numbers that a patch of one channel has."""
+        if not self.spectrum:
+            return self.patch
+        every = self.patch // 2 + 1
+        return min(every, self.bins or every)
 
 
 class SeriesTokenizer(Tokenizer):
@@ -57,7 +73,7 @@ class SeriesTokenizer(Tokenizer):
         size = int(count) if count else 1
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("std", torch.ones(size))
-        features = self.patch // 2 + 1 if settings.spectrum else self.patch
+        features = settings.features()
         self.register_buffer("level", torch.zeros(features))
         self.register_buffer("spread", torch.ones(features))
         held = (self.count if self.joint else 1) * features
@@ -147,9 +163,8 @@ class SeriesTokenizer(Tokenizer):
         missing = ~rearrange(known, "b c (n p) -> b c n p", p=self.patch)
         if not self.settings.spectrum:
             return patches, missing
-        window = torch.hann_window(self.patch, device=values.device)
-        power = torch.view_as_real(torch.fft.rfft(patches * window)).square().sum(-1)
-        content = ((power + 1e-6).log() - self.level) / self.spread
+        power = log_power(patches, ~missing, len(self.level), envelope=self.settings.envelope)
+        content = (power - self.level) / self.spread
         return content, missing.any(-1, keepdim=True).expand_as(content)
 
     @torch.no_grad()

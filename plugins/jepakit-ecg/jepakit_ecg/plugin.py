@@ -1,4 +1,4 @@
-"""What this distribution brings: electrocardiograms, a view of them and two recipes. Tokens are those of time series."""
+"""What this distribution brings: electrocardiograms, a view of them and three recipes. Tokens are those of time series."""
 
 from __future__ import annotations
 
@@ -67,13 +67,15 @@ RHYTHM = QualitySet(
 RHYTHM_BY_LEAD = QualitySet(
     RHYTHM.name, RHYTHM.data.replace("seconds=10", "seconds=5"), changes=FOLDS, pretrain=RHYTHM.pretrain.replace("seconds=10", "seconds=5")
 )
+RHYTHM_BY_ENVELOPE = QualitySet(RHYTHM.name, RHYTHM.data, changes=FOLDS, pretrain=RHYTHM.pretrain)
 
 
 @hookimpl
 def register_recipes() -> list[RecipeSpec]:
-    """All leads in one token, or a token a lead."""
-    whole, lead = ("jepakit_ecg:recipes/ecg.yaml", "jepakit_ecg:recipes/ecg_lead.yaml")
+    """All leads in one token, a token a lead, or a token of how often a lead is steep."""
+    whole, lead, rhythm = (f"jepakit_ecg:recipes/{name}.yaml" for name in ("ecg", "ecg_lead", "ecg_rhythm"))
     return [
         RecipeSpec("ecg", "ecg", whole, "ECG-JEPA: all leads in a token, spans hidden", "arXiv 2410.13867", (BEATS, RHYTHM)),
         RecipeSpec("ecg-lead", "ecg", lead, "a token a lead, the same times hidden", "arXiv 2410.08559", (RHYTHM_BY_LEAD, BEATS_BY_LEAD)),
+        RecipeSpec("ecg-rhythm", "ecg", rhythm, "how often beats come, lead by lead", "arXiv 2410.08559", (RHYTHM_BY_ENVELOPE,)),
     ]

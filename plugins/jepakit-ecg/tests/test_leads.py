@@ -36,7 +36,7 @@ def recordings() -> np.ndarray:
     return np.stack([signal for signal in whole if np.isfinite(signal).all()][:12])
 
 
-@pytest.mark.parametrize("recipe", ["ecg", "ecg-lead"])
+@pytest.mark.parametrize("recipe", ["ecg", "ecg-lead", "ecg-rhythm"])
 def test_leads_are_told_apart_by_name(tmp_path: Path, recordings: np.ndarray, recipe: str) -> None:
     config = load_config(recipe, SMALL, host := discover())
     torch.manual_seed(0)
@@ -63,7 +63,7 @@ def test_leads_are_told_apart_by_name(tmp_path: Path, recordings: np.ndarray, re
     assert all(torch.isfinite(part).all() for part in found.values())
 
 
-@pytest.mark.parametrize("recipe", ["ecg", "ecg-lead"])
+@pytest.mark.parametrize("recipe", ["ecg", "ecg-lead", "ecg-rhythm"])
 def test_two_leads_beside_twelve_in_one_batch_change_nothing(recordings: np.ndarray, recipe: str) -> None:
     """Missing leads are no values: not zero, and not those of a neighbour in the batch."""
     config = load_config(recipe, SMALL, host := discover())
@@ -75,10 +75,10 @@ def test_two_leads_beside_twelve_in_one_batch_change_nothing(recordings: np.ndar
     backbone = parts.jepa.backbone.eval()
     with torch.inference_mode():
         together, single = (backbone.embed(next(iter(eval_batches(reader, 2, parts.tokenizers)))) for reader in (mixed, alone))
-    keep = torch.ones(together.last.shape[1], dtype=torch.bool) if together.valid is None else together.valid[1]
+    twelve, keep = torch.ones(together.last.shape[:2], dtype=torch.bool) if together.valid is None else together.valid
     own = torch.ones(single.last.shape[1], dtype=torch.bool) if single.valid is None else single.valid[0]
     torch.testing.assert_close(together.last[1][keep], single.last[0][own], atol=1e-5, rtol=1e-5)
-    assert int(keep.sum()) == (2 if recipe == "ecg-lead" else 1) * together.last.shape[1] // (12 if recipe == "ecg-lead" else 1)
+    assert int(twelve.sum()) == (1 if recipe == "ecg" else 6) * int(keep.sum())
 
 
 def test_missing_and_zero_are_not_the_same(recordings: np.ndarray) -> None:
