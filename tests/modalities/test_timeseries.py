@@ -152,6 +152,16 @@ def test_spectra_keep_the_promises_of_a_tokenizer(channels: str, envelope: bool)
         assert outcome.good, outcome
 
 
+@pytest.mark.parametrize("steps", [9, 16])
+def test_spectra_of_no_or_one_whole_patch_are_finite(steps: int) -> None:
+    """Without a spread to be had, what was fitted leaves numbers as they are."""
+    tokenizer = SeriesTokenizer(SeriesSettings(patch=16, spectrum=True), width=8, spec={"channels": 1})
+    one = Sample({"main": np.arange(steps, dtype=np.float32)[None]}, id="a")
+    tokenizer.fit([one])
+    assert torch.equal(tokenizer.spread, torch.ones(9))
+    assert tokens(tokenizer, [one]).x.isfinite().all()
+
+
 def spikes(every: int, shape: tuple[float, ...]) -> torch.Tensor:
     """(200,) a series that is flat but for an event every so many steps."""
     series = torch.zeros(200)

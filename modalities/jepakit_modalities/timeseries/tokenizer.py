@@ -106,8 +106,11 @@ class SeriesTokenizer(Tokenizer):
             content, missing = self._content(values, None)
             rows.append(content[~missing[..., 0]])
         spectra = torch.cat(rows)
+        if not len(spectra):
+            return  # every patch has a gap
+        spread = spectra.std(0, correction=0)
         self.level.copy_(spectra.mean(0))
-        self.spread.copy_(spectra.std(0).clamp_min(1e-6))
+        self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))
 
     def layout(self, sample: Sample, stream: str) -> Layout | None:
         series = sample.streams[stream]
