@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from jepakit import checkpoint
@@ -65,8 +66,10 @@ def train(config: RunConfig, host: Host, data: str, out: Path, emit: Emit) -> Re
             return follow(config, parts, reader, None)
         for sentence in repeats(len(reader), config.data.batch):
             emit({"event": "warning", "sentence": sentence})
+        masks = draw_masks(config, parts, reader)  # data that the recipe does not fit stop it here, before there is a folder
         with RunFolder.create(out, {**config.resolved(), "source": data}, facts(config, host) | {"data": dict(reader.spec())}) as run:
-            draw_masks(run.path, config, parts, reader)
+            if masks is not None:
+                save_masks(run.path, *masks)
             host.tell("before_run", {"run": str(out), "config": config.resolved()}, warning(emit))
             return go(config, parts, reader, run, emit, host, None)
 
@@ -183,8 +186,8 @@ def made_with(out: Path) -> list[dict[str, str]]:
     return said
 
 
-def draw_masks(run: Path, config: RunConfig, parts: Parts, reader: Reader) -> None:
-    """Pictures of samples from all over the data with their masks, for the report; nothing for a modality that draws none."""
+def draw_masks(config: RunConfig, parts: Parts, reader: Reader) -> tuple[np.ndarray, list[str]] | None:
+    """Pictures of samples from all over the data with their masks, and ids, for the report; None for a modality that draws none."""
     pictures, ids = [], []
     shown = min(MASK_PICTURES, len(reader))
     for index in (number * len(reader) // shown for number in range(shown)):
@@ -202,11 +205,10 @@ def draw_masks(run: Path, config: RunConfig, parts: Parts, reader: Reader) -> No
         )
         layout = made.layouts.get("main")
         if made.plan is None or layout is None:
-            return
+            return None
         picture = parts.modality.mask_picture(made.sample, layout, made.plan)
         if picture is None:
-            return
+            return None
         pictures.append(picture)
         ids.append(sample.id)
-    if pictures:
-        save_masks(run, framed(pictures), ids)
+    return (framed(pictures), ids) if pictures else None
