@@ -261,6 +261,17 @@ def test_ts_files_without_aeon_name_what_to_install(tmp_path: Path, monkeypatch:
         MODALITY.open(str(tmp_path / "a.ts"), "train")
 
 
+def test_a_patch_chosen_for_one_rate_is_refused_at_another() -> None:
+    settings = SeriesSettings(patch=4, rate_hz=100)
+    with pytest.raises(DataError, match=r"for 100 Hz, the data have 360 Hz; read it with PATH::rate=100"):
+        SeriesTokenizer(settings, width=8, spec={"channels": 1, "rate_hz": 360.0})
+    tokenizer = SeriesTokenizer(settings, width=8, spec={"channels": 1, "rate_hz": 100.02})
+    series = {"main": np.zeros((1, 8), np.float32)}
+    assert tokenizer.layout(Sample(series, "unknown"), "main") is not None
+    with pytest.raises(DataError, match="other has 50 Hz"):
+        tokenizer.layout(Sample(series, "other", meta={"rate_hz": 50.0}), "main")
+
+
 def test_raw_features_of_ragged_parts_fit_together(tmp_path: Path) -> None:
     x = np.ones((3, 2, 30), np.float32)
     parts = [

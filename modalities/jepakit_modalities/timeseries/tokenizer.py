@@ -18,6 +18,9 @@ from jepakit_modalities.timeseries.spectra import log_power
 INIT_STD = 0.02
 """Truncated normal, as all linear layers of the encoder (I-JEPA, arXiv 2301.08243, appendix A)."""
 
+SAME_RATE = 1e-3
+"""Share by which rates may differ: clocks of recorders, and rates rounded in files."""
+
 
 class SeriesSettings(Settings):
     """Options of the tokenizer."""
@@ -33,6 +36,7 @@ class SeriesSettings(Settings):
     spectrum: bool = Field(False, description="the logarithm of the patch's power spectrum in place of its values")
     envelope: bool = Field(False, description="spectrum of the steepness of the patch: how often events come, whatever their shape")
     bins: int = Field(0, ge=0, description="lowest frequencies of the spectrum that are kept; 0 = all")
+    rate_hz: float | None = Field(None, gt=0, description="the rate that `patch` and `bins` were chosen for; None = any")
 
     @model_validator(mode="after")
     def _of_a_spectrum(self) -> Self:
@@ -66,6 +70,7 @@ class SeriesTokenizer(Tokenizer):
         self.settings, self.width, self.patch = settings, width, settings.patch
         self.joint = settings.channels == "joint"
         self.axes = ("t",) if self.joint else ("t", "channel")
+        self._check_rate(spec.get("rate_hz"), "the data have")
         count = spec.get("channels")
         if self.joint and count is None:
             raise DataError("series of different channel counts can't share joint tokens; set tokenizer.channels=independent")
@@ -113,6 +118,7 @@ class SeriesTokenizer(Tokenizer):
         self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))
 
     def layout(self, sample: Sample, stream: str) -> Layout | None:
+        self._check_rate(sample.meta.get("rate_hz"), f"{sample.id} has")
         series = sample.streams[stream]
         if self.count and len(series) != self.count:
             raise DataError(f"{sample.id}: {len(series)} channels, the run was made for {self.count}; choose them with ::channels=a+b")
@@ -128,6 +134,15 @@ class SeriesTokenizer(Tokenizer):
         if not valid.any():
             raise DataError(f"{sample.id}: no patch of {self.patch} steps is known by half; set tokenizer.patch lower")
         return Layout(whole.coords, valid, whole.channel, axes=self.axes, grid=whole.grid)
+
+    def _check_rate(self, found: float | None, whose: str) -> None:
+        """DataError when a patch of this data would last another time; a rate that nobody knows passes."""
+        wanted = self.settings.rate_hz
+        if wanted is not None and found is not None and abs(found - wanted) > SAME_RATE * wanted:
+            raise DataError(
+                f"tokenizer.rate_hz: the recipe is for {wanted:g} Hz, {whose} {found:g} Hz; read it with PATH::rate={wanted:g}, which "
+                f"resamples, or set tokenizer.rate_hz={found:g} and tokenizer.patch for that"
+            )
 
     def forward(self, raw: Raw) -> Tokens:
         if raw.coords is None or raw.valid is None or raw.channel is None:
