@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from jepakit.contracts import Raw, Sample, Tokens
+from jepakit.contracts import Context, IndexSet, MaskPlan, Raw, Sample, Tokens
 from jepakit.data.collate import stack_stream
 from jepakit.sdk import DataError
 from jepakit.testing.check import run_check
@@ -307,3 +307,17 @@ def test_modality_keeps_its_promises() -> None:
     for check in check_modality(MODALITY):
         outcome = run_check(check)
         assert outcome.good, outcome
+
+
+@pytest.mark.parametrize("channels", ["joint", "independent"])
+def test_a_patch_that_the_series_ends_in_is_drawn_as_wide_as_what_it_holds(channels: str) -> None:
+    sample = Sample({"main": np.zeros((2, 256), dtype=np.float32)}, "a", meta={"rate_hz": None})
+    tokenizer = SeriesTokenizer(SeriesSettings(patch=100, channels=channels), width=8, spec={"channels": 2})
+    layout = tokenizer.layout(sample, "main")
+    assert layout is not None
+    ends = np.array([2]) if channels == "joint" else np.array([2, 5])
+    plan = MaskPlan(contexts=(Context(IndexSet(ends)),))
+    page = TimeSeriesModality().mask_picture(sample, layout, plan)
+    assert page is not None
+    seen = (page == 255).all(-1).any(0)
+    assert np.flatnonzero(seen).tolist() == list(range(200, 256))

@@ -51,6 +51,8 @@ class Layout:
     coords: (N, K) float32 in the units named by `axes`. valid: (N,) bool. channel: (N,) int16 (lead, electrode, column, sensor).
     grid: sizes of the dense grid in raster order, whose product is N, or None. order: (N,) int64, a locality order, or None.
     axes: one name an axis, e.g. ("y", "x") or ("t",).
+    filled: how many cells the data fill along each axis of the grid where they end within the last one, e.g. (12, 1.02), for pictures;
+    None: all of them.
     """
 
     coords: np.ndarray
@@ -59,6 +61,7 @@ class Layout:
     axes: tuple[str, ...]
     grid: tuple[int, ...] | None = None
     order: np.ndarray | None = None
+    filled: tuple[float, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.coords)

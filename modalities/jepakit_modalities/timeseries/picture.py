@@ -47,6 +47,7 @@ def masked(sample: Sample, layout: Layout, plan: MaskPlan) -> np.ndarray | None:
     ground[plan.contexts[0].positions.idx] = SEEN
     cells = ground.reshape(layout.grid[0] if len(layout.grid) > 1 else 1, layout.grid[-1], 3)[:MOST]
     rows = np.minimum(np.arange(len(page)) * len(cells) // len(page), len(cells) - 1)
-    columns = np.arange(WIDTH) * cells.shape[1] // WIDTH
+    filled = layout.filled[-1] if layout.filled else cells.shape[1]
+    columns = (np.arange(WIDTH) * filled / WIDTH).astype(int)
     back = cells[rows[:, None], columns]
     return np.where((page == INK).all(-1, keepdims=True), page, back).astype(np.uint8)

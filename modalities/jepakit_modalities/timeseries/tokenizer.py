@@ -133,7 +133,8 @@ class SeriesTokenizer(Tokenizer):
         valid = share.max(0) >= self.settings.min_valid if self.joint else (share >= self.settings.min_valid).ravel()
         if not valid.any():
             raise DataError(f"{sample.id}: no patch of {self.patch} steps is known by half; set tokenizer.patch lower")
-        return Layout(whole.coords, valid, whole.channel, axes=self.axes, grid=whole.grid)
+        filled = (*whole.grid[:-1], series.shape[1] / self.patch) if whole.grid else None
+        return Layout(whole.coords, valid, whole.channel, axes=self.axes, grid=whole.grid, filled=filled)
 
     def _check_rate(self, found: float | None, whose: str) -> None:
         """DataError when a patch of this data would last another time; a rate that nobody knows passes."""

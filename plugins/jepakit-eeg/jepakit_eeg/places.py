@@ -38,7 +38,8 @@ def eeg_layout(sample: Sample, stream: str, patch: int, min_valid: float) -> Lay
     valid = reduce(padded, "c (n p) -> (c n)", "mean", p=patch) >= min_valid
     if not valid.any():
         raise DataError(f"{sample.id}: no patch of {patch} steps is known by {min_valid:.0%}; set tokenizer.patch lower")
-    return Layout(whole.coords, valid, whole.channel, axes=AXES, grid=whole.grid)
+    filled = (len(series), series.shape[1] / patch)
+    return Layout(whole.coords, valid, whole.channel, axes=AXES, grid=whole.grid, filled=filled)
 
 
 @lru_cache(maxsize=256)
