@@ -9,7 +9,7 @@ from torch import nn
 
 from jepakit.checkpoint import State, load_latest, pack_module, pack_optimizer, save, section, unpack_module, unpack_optimizer
 from jepakit.errors import CheckpointError
-from jepakit.train.optim import OptimSettings, build_optimizer
+from jepakit.train.optim import OptimSettings, build_optimizers
 
 
 def network(seed: int = 0) -> nn.Sequential:
@@ -36,11 +36,11 @@ def train(module: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> li
 
 def test_a_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     module = network()
-    optimizer = build_optimizer(module, OptimSettings())
+    optimizer = build_optimizers(module, OptimSettings())["optimizer"]
     train(module, optimizer, 3)
     save(tmp_path, 3, State(3, pack_module("model", module) | pack_optimizer("optimizer", optimizer, module.named_parameters())))
     other = network(seed=1)
-    resumed = build_optimizer(other, OptimSettings())
+    resumed = build_optimizers(other, OptimSettings())["optimizer"]
     tensors = load_latest(tmp_path).tensors
     unpack_module("model", tensors, other)
     unpack_optimizer("optimizer", tensors, resumed, other.named_parameters())
@@ -62,11 +62,11 @@ def test_optimizer_state_is_kept_by_name_not_by_order() -> None:
 def test_a_parameter_without_gradient_has_no_state_and_needs_none() -> None:
     module = network()
     module[0].requires_grad_(False)
-    optimizer = build_optimizer(module, OptimSettings())
+    optimizer = build_optimizers(module, OptimSettings())["optimizer"]
     train(module, optimizer, 1)
     packed = pack_optimizer("o", optimizer, module.named_parameters())
     assert not [name for name in packed if "/0." in name]
-    unpack_optimizer("o", packed, build_optimizer(module, OptimSettings()), module.named_parameters())
+    unpack_optimizer("o", packed, build_optimizers(module, OptimSettings())["optimizer"], module.named_parameters())
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_a_module_that_does_not_fit_is_refused_and_left_alone(change: object, me
 )
 def test_optimizer_state_that_does_not_fit_is_refused(change: object, message: str) -> None:
     module = network()
-    optimizer = build_optimizer(module, OptimSettings())
+    optimizer = build_optimizers(module, OptimSettings())["optimizer"]
     train(module, optimizer, 1)
     packed = pack_optimizer("o", optimizer, module.named_parameters())
     change(packed)  # type: ignore[operator]
     with pytest.raises(CheckpointError, match=message):
-        unpack_optimizer("o", packed, build_optimizer(module, OptimSettings()), module.named_parameters())
+        unpack_optimizer("o", packed, build_optimizers(module, OptimSettings())["optimizer"], module.named_parameters())
 
 
 def test_state_that_is_no_tensor_is_refused() -> None:

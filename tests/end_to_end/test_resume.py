@@ -20,9 +20,9 @@ from jepakit.plugin_host.loader import discover
 SMALL = [
     "tokenizer.patch=4", "encoder.width=32", "encoder.depth=2", "encoder.heads=2", "predictor.width=16", "predictor.depth=1",
     "predictor.heads=1", "optim.freeze_tokenizer=false", "data.batch=24", "train.steps=12", "train.minutes=null", "train.log_every=1",
-    "train.precision=float32", "train.checkpoint_minutes=0.000001", "data.limit=100",
+    "train.precision=float32", "train.checkpoint_minutes=0.000001", "data.limit=100", "optim.matrix_lr=1e-2",
 ]  # fmt: skip
-"""Batches of 24 from 100 samples: epochs end in the middle of a batch. A checkpoint after every step."""
+"""Batches of 24 from 100 samples: epochs end in the middle of a batch. A checkpoint after every step. Both optimisers, AdamW and Muon."""
 
 
 def small(*changes: str) -> RunConfig:

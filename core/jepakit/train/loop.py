@@ -29,7 +29,7 @@ from jepakit.horizon import Horizon
 from jepakit.plans import plan_of
 from jepakit.runs import RunFolder
 from jepakit.train.monitor import CollapseWatch
-from jepakit.train.optim import build_optimizer, clip_gradients, set_rates
+from jepakit.train.optim import Optimizers, build_optimizers, clip_gradients, set_rates
 from jepakit.train.pace import Pace
 from jepakit.train.ranks import agreed, average_gradients, averaged, of_all, on_any, share_weights
 from jepakit.train.signals import StopSignal
@@ -86,12 +86,12 @@ def train(
     jepa = parts.jepa.to(device).train()
     if config.optim.freeze_tokenizer:
         jepa.backbone.tokenizers.requires_grad_(False)
-    optimizer = build_optimizer(jepa, config.optim)
+    optimizers = build_optimizers(jepa, config.optim)
     now = Progress(0, horizon, CollapseWatch(config.monitor))
     micro, buckets = config.data.batch // config.train.accumulate, reader.spec().get("buckets") or ()
     stream = GlobalStream(len(reader), micro, config.train.seed, buckets, rank=rank(), ranks=world_size())
     if start is not None:
-        restore(start, jepa, optimizer, now, stream, reader)
+        restore(start, jepa, optimizers, now, stream, reader)
         now.has_best = run is not None and checkpoint.best(run.path) is not None
     share_weights(jepa)
     pace = Pace(minutes_left(config, now), now.step)
@@ -99,7 +99,7 @@ def train(
         source = feed(config, parts, reader, stream, now)
         try:
             while now.step < now.horizon.total and not on_any(stop.requested is not None):
-                losses = one_step(config, parts, optimizer, source, now, device)
+                losses = one_step(config, parts, optimizers, source, now, device)
                 now.horizon = agreed(pace.replan(now.horizon, now.step))
                 losses |= judged(config, now, judge)
                 if "probe" in losses or now.step % config.train.log_every == 0 or now.step == now.horizon.total:
@@ -107,22 +107,22 @@ def train(
                     if stopping(config, now):
                         break
                 if pace.save_due(config.train.checkpoint_minutes) or (is_best(config, now) and (now.score is not None or not now.has_best)):
-                    save(run, emit, config, jepa, optimizer, now, stream, reader)
+                    save(run, emit, config, jepa, optimizers, now, stream, reader)
         except JepakitError:  # whatever it is, it came before the weights of the next step: those of this one are whole
-            save(run, emit, config, jepa, optimizer, now, stream, reader)
+            save(run, emit, config, jepa, optimizers, now, stream, reader)
             raise
-    save(run, emit, config, jepa, optimizer, now, stream, reader)
+    save(run, emit, config, jepa, optimizers, now, stream, reader)
     return verdict(run, now, stop)
 
 
 def one_step(
-    config: RunConfig, parts: Parts, optimizer: torch.optim.Optimizer, source: Iterator[Batch], now: Progress, device: torch.device
+    config: RunConfig, parts: Parts, optimizers: Optimizers, source: Iterator[Batch], now: Progress, device: torch.device
 ) -> dict[str, float]:
     """One optimiser step over `accumulate` micro-batches; returns what to log. The weights are untouched if anything is not finite."""
     jepa, total = parts.jepa, now.horizon.total
     virtual = now.horizon.virtual_step(now.step)
-    rate = set_rates(optimizer, virtual, total, config.optim)
-    optimizer.zero_grad(set_to_none=True)
+    rate = set_rates(optimizers, virtual, total, config.optim)
+    jepa.zero_grad(set_to_none=True)
     logged: dict[str, float] = {}
     ids: list[str] = []
     for _ in range(config.train.accumulate):
@@ -139,7 +139,8 @@ def one_step(
     norm = clip_gradients(jepa.parameters(), config.optim.clip)
     if not math.isfinite(norm):
         raise not_finite(norm, "gradient norm", now.step, ids)
-    optimizer.step()
+    for optimizer in optimizers.values():
+        optimizer.step()
     now.step += 1
     logged |= jepa.after_step(now.horizon.virtual_step(now.step), total)
     if now.step % config.train.log_every == 0:
@@ -242,7 +243,7 @@ def save(
     emit: Emit,
     config: RunConfig,
     jepa: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Optimizers,
     now: Progress,
     stream: GlobalStream,
     reader: Reader,
@@ -250,7 +251,9 @@ def save(
     """A checkpoint of everything; marked best when there was no better one. The first such one is saved at once, with a probe each."""
     if run is None or now.saved == now.step:
         return
-    tensors = checkpoint.pack_module("model", jepa) | checkpoint.pack_optimizer("optimizer", optimizer, jepa.named_parameters())
+    tensors = checkpoint.pack_module("model", jepa)
+    for name, optimizer in optimizers.items():
+        tensors |= checkpoint.pack_optimizer(name, optimizer, jepa.named_parameters())
     scalars = {
         "horizon": asdict(now.horizon),
         "stream": {"seed": stream.seed, "batch": stream.batch_size, "samples": stream.n, "fingerprint": reader.fingerprint()},
@@ -264,9 +267,7 @@ def save(
     emit({"event": "checkpoint", "step": now.step, "path": str(path)})
 
 
-def restore(
-    start: State, jepa: torch.nn.Module, optimizer: torch.optim.Optimizer, now: Progress, stream: GlobalStream, reader: Reader
-) -> None:
+def restore(start: State, jepa: torch.nn.Module, optimizers: Optimizers, now: Progress, stream: GlobalStream, reader: Reader) -> None:
     """Puts a checkpoint back; CheckpointError when the data or the batch size are not those of the run."""
     said = start.scalars["stream"]
     if said["fingerprint"] != reader.fingerprint() or said["samples"] != stream.n:
@@ -275,7 +276,8 @@ def restore(
             "resume with the same data, or start a new run"
         )
     checkpoint.unpack_module("model", start.tensors, jepa)
-    checkpoint.unpack_optimizer("optimizer", start.tensors, optimizer, jepa.named_parameters())
+    for name, optimizer in optimizers.items():
+        checkpoint.unpack_optimizer(name, start.tensors, optimizer, jepa.named_parameters())
     now.step, now.horizon = start.step, Horizon(**start.scalars["horizon"])
     now.watch.load(start.scalars["watch"])
     probe = start.scalars.get("probe", {})

@@ -1,4 +1,4 @@
-"""The optimiser: AdamW with weight decay where it belongs, rates set from the step, gradients clipped."""
+"""The optimisers: AdamW with weight decay where it belongs, Muon for matrices where asked; rates set from the step, gradients clipped."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from jepakit.errors import ConfigError
 from jepakit.schedule import ScheduleSettings, cosine
 from jepakit.settings import Settings
 
+Optimizers = dict[str, torch.optim.Optimizer]
+"""By their names in a checkpoint."""
+
 
 class OptimSettings(Settings):
     """AdamW (arXiv 1711.05101) and its schedule. Second beta .95: as in MAE (arXiv 2111.06377, app. A) and its successors."""
 
     lr: float = Field(1e-3, gt=0)
+    matrix_lr: float | None = Field(None, gt=0)
+    """Rate of Muon, which then trains the matrices of the blocks of encoder and predictor (`is_block_matrix`); None: AdamW trains all. It
+    is in AdamW's units (`MATCHED`) and follows the same schedule."""
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = Field(0.05, ge=0)
     final_weight_decay: float | None = Field(None, ge=0)
@@ -36,9 +42,16 @@ class OptimSettings(Settings):
     entered is lost to a probe that sees the tokens (`all:…` poolings)."""
 
     def rate(self, step: int, total: int) -> float:
-        """The learning rate for optimiser step number `step` of `total`."""
+        """The learning rate of AdamW for optimiser step number `step` of `total`."""
+        return self._scheduled(step, total, self.lr)
+
+    def matrix_rate(self, step: int, total: int) -> float:
+        """The learning rate of Muon for that step."""
+        return self._scheduled(step, total, self.lr if self.matrix_lr is None else self.matrix_lr)
+
+    def _scheduled(self, step: int, total: int, peak: float) -> float:
         schedule = ScheduleSettings(kind=self.schedule, warmup=self.warmup, cooldown=self.cooldown, final=self.final_lr)
-        return schedule.value(step, total, self.lr)
+        return schedule.value(step, total, peak)
 
     def decay(self, step: int, total: int) -> float:
         """The weight decay for that step."""
@@ -48,6 +61,9 @@ class OptimSettings(Settings):
 
 _BARE = re.compile(r"(^|_)(tokens?|prefix|registers?|embed|embeddings?|positions?)$")
 _TABLE = re.compile(r"(^|_)embeddings?$")
+_BLOCK = re.compile(r"(backbone\.encoder|predictor)\.(.+\.)?\d+\.")
+MATCHED = "match_rms_adamw"
+"""How torch scales a step of Muon: its entries are as large as AdamW's at the same rate, 0.2 on average (arXiv 2502.16982, section 2.2)."""
 
 
 def decays(name: str, parameter: Tensor) -> bool:
@@ -73,20 +89,39 @@ def parameter_groups(named_parameters: Iterable[tuple[str, nn.Parameter]], weigh
     return [group for group in groups if group["params"]]
 
 
-def build_optimizer(module: nn.Module, settings: OptimSettings) -> torch.optim.AdamW:
-    """AdamW in its fused form over all trainable parameters of `module`. ConfigError when there is none."""
-    groups = parameter_groups(module.named_parameters(), settings.weight_decay)
-    if not groups:
+def is_block_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether Muon may train it: a matrix of a numbered part of encoder or predictor, which are its blocks; no table, no way in or out."""
+    return _BLOCK.match(name) is not None and parameter.ndim == 2 and decays(name, parameter)
+
+
+def build_optimizers(module: nn.Module, settings: OptimSettings) -> Optimizers:
+    """ "optimizer": AdamW in its fused form, over all trainable parameters but those of "muon", where there is one.
+
+    Source of Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), with the rates and the decay of Liu et al. 2025
+    (arXiv 2502.16982), section 2.2. ConfigError when there is nothing to train.
+    """
+    named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    if not named:
         raise ConfigError("there is nothing to train: every parameter is frozen; unfreeze an encoder or a predictor")
-    return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
+    inner = {name: parameter for name, parameter in named if settings.matrix_lr is not None and is_block_matrix(name, parameter)}
+    found: Optimizers = {}
+    if groups := parameter_groups([pair for pair in named if pair[0] not in inner], settings.weight_decay):
+        found["optimizer"] = torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
+    if inner:
+        group = {"params": list(inner.values()), "decays": True}
+        found["muon"] = torch.optim.Muon(
+            [group], lr=settings.matrix_lr or settings.lr, weight_decay=settings.weight_decay, adjust_lr_fn=MATCHED
+        )
+    return found
 
 
-def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, settings: OptimSettings) -> float:
-    """Set learning rate and weight decay for optimiser step number `step` of `total`, before it is taken; returns the learning rate."""
+def set_rates(optimizers: Optimizers, step: int, total: int, settings: OptimSettings) -> float:
+    """Set rates and decay for optimiser step number `step` of `total`, before it is taken; returns the learning rate of AdamW."""
     rate, decay = settings.rate(step, total), settings.decay(step, total)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-        group["weight_decay"] = decay if group["decays"] else 0.0
+    for name, optimizer in optimizers.items():
+        for group in optimizer.param_groups:
+            group["lr"] = settings.matrix_rate(step, total) if name == "muon" else rate
+            group["weight_decay"] = decay if group["decays"] else 0.0
     return rate
 
 

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from torch import nn
 
 from jepakit.errors import ConfigError
-from jepakit.train.optim import OptimSettings, build_optimizer, clip_gradients, decays, parameter_groups, set_rates
+from jepakit.model.attention import Block
+from jepakit.model.encoder import EncoderSettings, TransformerEncoder
+from jepakit.train.optim import OptimSettings, build_optimizers, clip_gradients, decays, parameter_groups, set_rates
 
 
 class Network(nn.Module):
@@ -41,15 +43,16 @@ def test_groups_hold_every_trainable_parameter_once() -> None:
 
 def test_nothing_to_train_is_an_error() -> None:
     with pytest.raises(ConfigError, match="every parameter is frozen"):
-        build_optimizer(Network().requires_grad_(False), OptimSettings())
+        build_optimizers(Network().requires_grad_(False), OptimSettings())
 
 
 def test_rates_are_functions_of_the_step() -> None:
     settings = OptimSettings(lr=1.0, warmup=0.1, final_lr=0.1, weight_decay=0.04, final_weight_decay=0.4)
-    optimizer = build_optimizer(Network(), settings)
+    optimizers = build_optimizers(Network(), settings)
+    optimizer = optimizers["optimizer"]
     seen = []
     for step in (0, 9, 55, 100):
-        rate = set_rates(optimizer, step, 100, settings)
+        rate = set_rates(optimizers, step, 100, settings)
         assert {group["lr"] for group in optimizer.param_groups} == {rate}
         seen.append((rate, *(group["weight_decay"] for group in optimizer.param_groups)))
     half = 0.4 - 0.36 * (1 + math.cos(math.pi * 0.55)) / 2
@@ -66,10 +69,59 @@ def test_one_step_is_adamw() -> None:
     network = nn.Linear(2, 1, bias=False)
     with torch.no_grad():
         network.weight.fill_(1.0)
-    optimizer = build_optimizer(network, OptimSettings(lr=0.1, weight_decay=0.5))
+    optimizer = build_optimizers(network, OptimSettings(lr=0.1, weight_decay=0.5))["optimizer"]
     network.weight.grad = torch.tensor([[3.0, -7.0]])
     optimizer.step()
     assert network.weight.tolist()[0] == pytest.approx([0.95 - 0.1, 0.95 + 0.1], abs=1e-6)
+
+
+class Blocks(nn.Module):
+    """Names as those of a `Jepa`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Module()
+        self.backbone.encoder = TransformerEncoder(EncoderSettings(width=8, depth=2, heads=2, channels=3, registers=1), axes=1)
+        self.backbone.tokenizers = nn.ModuleDict({"main": nn.Sequential(nn.Linear(5, 8))})
+        self.predictor = nn.ModuleDict({"entry": nn.Linear(8, 4), "blocks": nn.ModuleList([Block(4, 1)])})
+        self.objectives = nn.ModuleList([nn.Linear(8, 4)])
+
+
+def test_muon_trains_the_matrices_of_blocks_and_adamw_the_rest() -> None:
+    network = Blocks()
+    optimizers = build_optimizers(network, OptimSettings(matrix_lr=8e-3))
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    trained = {kind: [names[id(p)] for group in one.param_groups for p in group["params"]] for kind, one in optimizers.items()}
+    inner = [name for name in names.values() if ".blocks." in name and name.endswith("weight") and "norm" not in name]
+    assert len(inner) == 3 * 4
+    assert sorted(trained["muon"]) == sorted(inner)
+    assert sorted(trained["muon"] + trained["optimizer"]) == sorted(names.values())
+    assert list(build_optimizers(network, OptimSettings())) == ["optimizer"]
+
+
+def test_both_rates_follow_one_schedule() -> None:
+    settings = OptimSettings(lr=1e-3, matrix_lr=8e-3, warmup=0.1, weight_decay=0.04, final_weight_decay=0.4)
+    optimizers = build_optimizers(Blocks(), settings)
+    for step in (0, 9, 55, 100):
+        rate = set_rates(optimizers, step, 100, settings)
+        (group,) = optimizers["muon"].param_groups
+        assert group["lr"] == pytest.approx(8 * rate)
+        assert group["weight_decay"] == settings.decay(step, 100)
+
+
+def test_a_step_of_muon_is_as_large_as_one_of_adamw_at_its_rate_whatever_the_gradient() -> None:
+    network = Blocks()
+    network.requires_grad_(False)
+    matrix = network.backbone.encoder.blocks[0].attention.qkv.weight.requires_grad_()
+    optimizers = build_optimizers(network, OptimSettings(matrix_lr=0.1, weight_decay=0.0))
+    assert list(optimizers) == ["muon"]
+    before = matrix.detach().clone()
+    matrix.grad = 1e-3 * torch.randn(matrix.shape, generator=torch.Generator().manual_seed(0))
+    optimizers["muon"].step()
+    moved = matrix.detach() - before
+    assert moved.square().mean().sqrt().item() == pytest.approx(0.2 * 0.1, rel=0.25)
+    stretch = torch.linalg.svdvals(moved)
+    assert stretch.max() / stretch.min() < 2.5  # the gradient's: about 2 times that, from chance alone; AdamW's stay unequal
 
 
 def test_clipping_scales_all_gradients_together() -> None:
