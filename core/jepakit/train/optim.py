@@ -95,7 +95,7 @@ def is_block_matrix(name: str, parameter: Tensor) -> bool:
 
 
 def build_optimizers(module: nn.Module, settings: OptimSettings) -> Optimizers:
-    """ "optimizer": AdamW in its fused form, over all trainable parameters but those of "muon", where there is one.
+    """AdamW in its fused form as "optimizer", over all trainable parameters but those of "muon", where there is one.
 
     Source of Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), with the rates and the decay of Liu et al. 2025
     (arXiv 2502.16982), section 2.2. ConfigError when there is nothing to train.
