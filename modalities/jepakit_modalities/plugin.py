@@ -118,6 +118,7 @@ SHORT_SERIES = (
     "views.scale=0",
     "encoder.positions=sincos",
     "optim.lr=1e-3",
+    "optim.matrix_lr=null",
     "objective=[{name: smooth-l1, weight: 1.0}, {name: agreement, weight: 3.0}]",
 )
 SERIES_SETS = (
